@@ -1,0 +1,78 @@
+"""The clockwork: one Celery app, and the few sweeps that beat sets off.
+
+What an operator schedules is a row; beat only wakes the sweeps that look at rows.
+A host without a Celery app of its own gets this one (``segmentation.apps``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+QUEUES = ("default", "train", "send")
+SWEEP_SECONDS = 3.0
+
+BEAT: dict[str, dict[str, Any]] = {
+    "take up what was left": {
+        "task": "segmentation.tasks.sweep_jobs",
+        "schedule": SWEEP_SECONDS,
+    },
+    "start what is due": {
+        "task": "campaigns.tasks.start_due_launches",
+        "schedule": SWEEP_SECONDS,
+    },
+}
+
+
+def make_app(name: str = "strata") -> Celery:
+    """Build the Celery app; Django's settings are read when it is first used."""
+    app = Celery(name)
+    app.add_defaults(_defaults)
+    app.config_from_object("django.conf:settings", namespace="CELERY")
+    app.autodiscover_tasks()
+    return app
+
+
+def _defaults() -> dict[str, Any]:
+    from segmentation import conf  # Django's settings exist by now
+
+    config: dict[str, Any] = {
+        "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
+        "task_default_queue": "default",
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "broker_connection_retry_on_startup": True,
+        # A message is only a hint: an enqueuer never waits for a broken broker.
+        "task_publish_retry": False,
+        "beat_schedule": BEAT,
+        "beat_schedule_filename": str(conf.home() / "beat" / "schedule"),
+        "timezone": "UTC",
+    }
+    if not conf.broker_url():
+        config |= _filesystem_broker()
+    return config
+
+
+def _filesystem_broker() -> dict[str, Any]:
+    from segmentation import conf
+
+    folders = {name: conf.home() / "broker" / name for name in ("queue", "control")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "broker_url": "filesystem://",
+        "broker_transport_options": {
+            "data_folder_in": str(folders["queue"]),
+            "data_folder_out": str(folders["queue"]),
+            "control_folder": str(folders["control"]),
+            "polling_interval": 0.1,
+        },
+        # There is nobody to answer: cancel and pause go through rows.
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+    }

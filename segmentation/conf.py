@@ -1,0 +1,57 @@
+"""What Strata reads from Django's settings, with a default for every host."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+
+def home() -> Path:
+    """The folder for artifacts, uploads, staging and the embedded broker."""
+    return Path(getattr(settings, "STRATA_HOME", Path(settings.BASE_DIR) / "var"))
+
+
+def broker_url() -> str:
+    """The broker the host configured, or "" for the file system under home()."""
+    return getattr(settings, "CELERY_BROKER_URL", None) or ""
+
+
+def currency() -> str:
+    """The one reporting currency, ISO 4217."""
+    return getattr(settings, "STRATA_CURRENCY", "USD")
+
+
+def time_zone() -> ZoneInfo:
+    """The shop's time zone: what a file means by a time without one."""
+    return ZoneInfo(getattr(settings, "STRATA_TIME_ZONE", settings.TIME_ZONE))
+
+
+def public_url() -> str:
+    """Where people reach this install, without a slash at the end."""
+    return getattr(settings, "PUBLIC_URL", "http://127.0.0.1:8000")
+
+
+def push_test_origins() -> list[str]:
+    """Origins that may receive pushes although they are not public hosts."""
+    return list(getattr(settings, "PUSH_TEST_ORIGINS", []))
+
+
+def field_keys() -> list[bytes]:
+    """Fernet keys for encrypted fields, newest first; derived from SECRET_KEY if unset.
+
+    The last key is always the derived one, so that naming the first key of one's own
+    does not lose what was written before.
+    """
+    named = [key.encode() for key in getattr(settings, "STRATA_FIELD_KEYS", [])]
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return named + [_derived(secret, b"strata fields") for secret in secrets]
+
+
+def _derived(secret: str, purpose: bytes) -> bytes:
+    key = HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(secret.encode())
+    return base64.urlsafe_b64encode(key)

@@ -1,0 +1,319 @@
+"""How any background deed survives a SIGKILL: claim, beat, fence, sweep.
+
+A deed is a row (``models.Job``). A worker *holds* it::
+
+    with jobs.hold(job) as held:
+        held.progress(done, total)          # also raises Cancelled and LostLease
+        with transaction.atomic():
+            held.guard()                    # the fence, in the same transaction
+            ...
+
+The heartbeat runs on a thread with a database connection of its own and lengthens the
+lease, but only while the deed itself reports work: a beating heart without progress
+for ``STALL_SECONDS`` is dead. Machines need clocks that agree to a second or two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+from django.apps import apps
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from segmentation.models import Job
+from segmentation.services import notices
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = float(getattr(settings, "STRATA_LEASE_SECONDS", 20))
+STALL_SECONDS = float(getattr(settings, "STRATA_STALL_SECONDS", 900))
+MAX_LOST_LEASES = 3
+REPORT_SECONDS = 0.5
+HINT_AGAIN_SECONDS = 30.0
+
+
+class Stopped(Exception):
+    """A deed ended for a reason that is no accident; the text is for people."""
+
+
+class Refused(Stopped):
+    """The deed cannot be done; the sentence says why and what to do."""
+
+
+class Taken(Stopped):
+    """Another worker holds the row, or it is already over."""
+
+
+class Cancelled(Stopped):
+    """Somebody asked the deed to stop."""
+
+
+class LostLease(Stopped):
+    """The row belongs to another worker by now; nothing more may be written."""
+
+
+@contextlib.contextmanager
+def hold(job: Job) -> Iterator[Held]:
+    """Claim the job, keep it alive while the block runs, and write how it ended.
+
+    Raises Taken when it cannot be claimed; lets the block's own exception through
+    after it was recorded.
+    """
+    held = Held(job, _claim(job))
+    heart = _Heart(held)
+    heart.start()
+    try:
+        yield held
+        held.finish(Job.Status.DONE)
+    except LostLease:
+        log.warning("%s lost its lease; another worker goes on", job)
+        raise
+    except Cancelled:
+        held.finish(Job.Status.CANCELLED, message=_("Cancelled."))
+        raise
+    except Refused as error:
+        _fail(held, str(error))
+        raise
+    except Exception as error:
+        log.exception("%s failed", job)
+        _fail(held, _("It failed unexpectedly: %(error)s") % {"error": error})
+        raise
+    except BaseException:  # the process is told to stop: let another take it up
+        held.release()
+        raise
+    finally:
+        heart.stop()
+
+
+class Held:
+    """A worker's hand on a job: every write is conditional on the fence."""
+
+    def __init__(self, job: Job, fence: int) -> None:
+        self.job = job
+        self.fence = fence
+        self.lost = threading.Event()
+        self.worked_monotonic = time.monotonic()
+        self._reported_monotonic = 0.0
+
+    def rows(self) -> Any:
+        """The queryset that matches only while the job is ours."""
+        return type(self.job)._default_manager.filter(
+            pk=self.job.pk, fence=self.fence, status=Job.Status.RUNNING
+        )
+
+    def write(self, **fields: Any) -> None:
+        """Write fields of the job; LostLease when it is not ours any more."""
+        if self.lost.is_set() or self.rows().update(**fields) != 1:
+            self.lost.set()
+            raise LostLease(_("Another worker has taken this over."))
+        for name, value in fields.items():
+            setattr(self.job, name, value)
+
+    def guard(self) -> None:
+        """Call first in a transaction: its rows commit only while the job is ours.
+
+        The update takes the row's lock (PostgreSQL) or the file's (SQLite), so nobody
+        can claim the job between this check and the commit.
+        """
+        self.write(worked_at=timezone.now())
+        self.worked_monotonic = time.monotonic()
+
+    def progress(
+        self,
+        done: int,
+        total: int | None = None,
+        *,
+        unit: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Report work; raises Cancelled when somebody asked for it.
+
+        Writes at most every half second, unless the message changes or all is done.
+        """
+        now = time.monotonic()
+        self.worked_monotonic = now
+        if self.lost.is_set():
+            raise LostLease(_("Another worker has taken this over."))
+        fresh = message is not None and message != self.job.message
+        if (
+            not fresh
+            and done != total
+            and now - self._reported_monotonic < REPORT_SECONDS
+        ):
+            return
+        self._reported_monotonic = now
+        fields: dict[str, Any] = {"progress_done": done, "worked_at": timezone.now()}
+        if total is not None:
+            fields["progress_total"] = total
+        if unit is not None:
+            fields["progress_unit"] = unit
+        if message is not None:
+            fields["message"] = message
+        self.write(**fields)
+        self.check_cancelled()
+
+    def check_cancelled(self) -> None:
+        if self.rows().filter(cancel_requested=True).exists():
+            raise Cancelled(_("Cancelled."))
+
+    def finish(self, status: str, **fields: Any) -> None:
+        now = timezone.now()
+        self.write(status=status, finished_at=now, lease_until=None, **fields)
+
+    def release(self) -> None:
+        """Give the job back to the queue; the next sweep offers it again."""
+        self.rows().update(
+            status=Job.Status.QUEUED, lease_until=None, hinted_at=None, holder=""
+        )
+
+
+def request_cancel(job: Job) -> None:
+    """Ask a running deed to stop at its next step; stop a waiting one at once."""
+    rows = type(job)._default_manager.filter(pk=job.pk)
+    waiting = rows.filter(status__in=(Job.Status.QUEUED, Job.Status.DRAFT))
+    if not waiting.update(
+        status=Job.Status.CANCELLED,
+        finished_at=timezone.now(),
+        message=_("Cancelled before it started."),
+    ):
+        rows.filter(status=Job.Status.RUNNING).update(cancel_requested=True)
+
+
+def sweep(now: datetime) -> list[Job]:
+    """Give up what was killed too often; answer every job that wants a worker."""
+    wanting: list[Job] = []
+    for model in job_models():
+        _give_up(model, now)
+        stale = now - timedelta(seconds=HINT_AGAIN_SECONDS)
+        due = model._default_manager.filter(
+            Q(status=Job.Status.QUEUED)
+            & (Q(hinted_at__isnull=True) | Q(hinted_at__lt=stale))
+            | Q(status=Job.Status.RUNNING, lease_until__lt=now)
+            & (Q(hinted_at__isnull=True) | Q(hinted_at__lt=F("lease_until")))
+            | Q(status=Job.Status.RUNNING, lease_until__lt=now, hinted_at__lt=stale)
+        )
+        wanting.extend(due)
+    return wanting
+
+
+def job_models() -> list[type[Job]]:
+    return [model for model in apps.get_models() if issubclass(model, Job)]
+
+
+def _claim(job: Job) -> int:
+    """Take the row by one conditional update and answer the new fence."""
+    now = timezone.now()
+    free = Q(status=Job.Status.QUEUED) | Q(
+        status=Job.Status.RUNNING, lease_until__lt=now
+    )
+    rows = type(job)._default_manager.filter(pk=job.pk)
+    with transaction.atomic():
+        won = rows.filter(free, lost_leases__lt=MAX_LOST_LEASES).update(
+            lost_leases=Case(
+                When(status=Job.Status.RUNNING, then=F("lost_leases") + 1),
+                default=F("lost_leases"),
+            ),
+            status=Value(Job.Status.RUNNING),
+            fence=F("fence") + 1,
+            attempts=F("attempts") + 1,
+            holder=f"{socket.gethostname()}:{os.getpid()}"[:100],
+            lease_until=now + timedelta(seconds=LEASE_SECONDS),
+            heartbeat_at=now,
+            worked_at=now,
+            started_at=now,
+            finished_at=None,
+        )
+        if won != 1:
+            raise Taken(_("Another worker holds this, or it is over."))
+        job.refresh_from_db()
+    if job.cancel_requested:
+        Held(job, job.fence).finish(Job.Status.CANCELLED, message=_("Cancelled."))
+        raise Cancelled(_("Cancelled."))
+    return job.fence
+
+
+def _give_up(model: type[Job], now: datetime) -> None:
+    """Fail what lost its lease for the third time, and say so."""
+    last = MAX_LOST_LEASES - 1  # the lease that just ran out is the third
+    for job in model._default_manager.abandoned(now).filter(lost_leases__gte=last):
+        text = _(
+            "It was killed %(n)d times, the last time at “%(message)s”; "
+            "peak memory %(memory)d MB. It is not tried again by itself."
+        ) % {
+            "n": MAX_LOST_LEASES,
+            "message": job.message or _("start"),
+            "memory": job.peak_memory_mb,
+        }
+        won = model._default_manager.filter(
+            pk=job.pk, fence=job.fence, status=Job.Status.RUNNING, lease_until__lt=now
+        ).update(
+            status=Job.Status.FAILED,
+            lost_leases=MAX_LOST_LEASES,
+            finished_at=now,
+            lease_until=None,
+            message=text,
+        )
+        if won:
+            notices.about_failed(job, text)
+
+
+def _fail(held: Held, text: str) -> None:
+    held.finish(Job.Status.FAILED, message=text)
+    notices.about_failed(held.job, text)
+
+
+class _Heart(threading.Thread):
+    """Lengthens the lease while the deed works; has its own connection."""
+
+    def __init__(self, held: Held) -> None:
+        super().__init__(name=f"heartbeat {held.job.pk}", daemon=True)
+        self._held = held
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self._stopped.wait(LEASE_SECONDS / 4):
+                if time.monotonic() - self._held.worked_monotonic > STALL_SECONDS:
+                    log.error("%s made no progress; its lease runs out", self._held.job)
+                    return
+                self._beat()
+                if self._held.lost.is_set():
+                    return
+        finally:
+            connection.close()
+
+    def _beat(self) -> None:
+        now = timezone.now()
+        memory = psutil.Process().memory_info().rss // 2**20
+        try:
+            beats = self._held.rows().update(
+                lease_until=now + timedelta(seconds=LEASE_SECONDS),
+                heartbeat_at=now,
+                peak_memory_mb=Case(
+                    When(peak_memory_mb__lt=memory, then=Value(memory)),
+                    default=F("peak_memory_mb"),
+                ),
+            )
+        except DatabaseError:  # a busy or restarting database: try at the next beat
+            log.warning("a heartbeat of %s failed", self._held.job, exc_info=True)
+            connection.close()
+            return
+        if beats != 1 and not self._stopped.is_set():
+            self._held.lost.set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join(timeout=5)
