@@ -23,7 +23,7 @@ class UnknownChannel(LookupError):
 
 
 def channel_class(name: str) -> type[Channel]:
-    """The class behind a name, imported on first use; UnknownChannel if there is none."""
+    """The class behind a name, imported on first use, or UnknownChannel."""
     if name not in CHANNELS:
         raise UnknownChannel(f"There is no channel “{name}”.")
     module, _dot, attribute = CHANNELS[name][1].rpartition(".")

@@ -22,7 +22,7 @@ MAX_LENGTH = 2048
 DNS_SECONDS = 300
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-_HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -41,7 +41,7 @@ def parse_endpoint(endpoint: str, *, allowed_origins: frozenset[str]) -> URL:
         return url
     if url.scheme != "https":
         raise UnsafeEndpoint("the endpoint is not https")
-    if any(_same_door(url, URL(origin)) for origin in allowed_origins):
+    if _door(url) in {_door(URL(origin)) for origin in allowed_origins}:
         raise UnsafeEndpoint("the endpoint is a test origin under another scheme")
     literal = _literal(url.raw_host or "")
     if literal is not None and not is_public(literal):
@@ -58,7 +58,7 @@ def origin_of(url: URL) -> str:
 
 
 def origins(urls: Iterable[str]) -> frozenset[str]:
-    """The origins of these URLs, for `allowed_origins`; UnsafeEndpoint if one is none."""
+    """The origins of these URLs, for `allowed_origins`; or UnsafeEndpoint."""
     return frozenset(origin_of(_parsed(url)) for url in urls)
 
 
@@ -135,7 +135,9 @@ def _parsed(endpoint: str) -> URL:
         raise UnsafeEndpoint("the endpoint is not a web address")
     if url.raw_user is not None or url.raw_password is not None:
         raise UnsafeEndpoint("the endpoint carries a user name")
-    if _literal(host) is None and not _HOST_NAME.fullmatch(host):
+    # 2130706433 and 127.1 are addresses to a socket, so they must not pass as names.
+    numeric = host.replace(".", "").isdigit()
+    if _literal(host) is None and (numeric or not _HOST_NAME.fullmatch(host)):
         raise UnsafeEndpoint("the endpoint's host is not a host name")
     return url
 
@@ -155,7 +157,3 @@ def _refuse_private(host: str, address: str) -> None:
 
 def _door(url: URL) -> tuple[str, int]:
     return (url.raw_host or "").lower(), url.port or 0
-
-
-def _same_door(one: URL, other: URL) -> bool:
-    return _door(one) == _door(other)

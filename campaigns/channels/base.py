@@ -124,7 +124,7 @@ class Session(ABC):
 
     @abstractmethod
     async def send(self, address: Address, message: Message) -> Receipt:
-        """Try once. Whatever the wire or the address does is a Receipt, no exception."""
+        """Try once; whatever wire or address do is a Receipt, never an exception."""
 
 
 class Channel(ABC):
