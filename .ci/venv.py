@@ -47,10 +47,11 @@ def make() -> None:
         shutil.rmtree(FOLDER, ignore_errors=True)
         venv.create(FOLDER, with_pip=True, symlinks=True)
     except (OSError, subprocess.CalledProcessError) as error:
+        version = ".".join(map(str, sys.version_info[:2]))
         raise SetupError(
-            f"The virtual environment {FOLDER} could not be made: {error}. On Debian "
-            f"and Ubuntu install python{sys.version_info[0]}.{sys.version_info[1]}-venv; "
-            "otherwise see that this folder may be written to and the disk is not full."
+            f"The virtual environment {FOLDER} could not be made: {error}. See that "
+            "this folder may be written to and the disk is not full; on Debian and "
+            f"Ubuntu also that the package python{version}-venv is installed."
         ) from error
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 
 from tests import browser as chromium
@@ -21,7 +22,7 @@ HOME = pytest.StashKey[Path]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment before pytest-django loads the settings."""
-    if "DJANGO_SETTINGS_MODULE" in os.environ and not hasattr(config, "workerinput"):
+    if "DJANGO_SETTINGS_MODULE" in os.environ:
         raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE; the tests set it.")
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     n_workers = len(getattr(config.option, "tx", None) or [])
@@ -33,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[DATABASES], config.stash[MINE], config.stash[HOME] = names, mine, home
     if worker == "main" and n_workers:
         config.pluginmanager.register(databases.Workers(names), "strata-workers")
+    django.setup()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,8 +1,8 @@
 """Which database a test process works on, and how tests find theirs under xdist.
 
 ``TEST_DATABASE`` chooses ``sqlite``, ``postgres`` or ``both``. With ``both``, tests
-that touch rows are collected once per database and every worker process keeps to one of them;
-all other tests run once, wherever there is room.
+that touch rows are collected once per database and every worker process keeps to one of
+the two; all other tests run once, wherever there is room.
 """
 
 from __future__ import annotations
@@ -120,6 +120,10 @@ class Workers:
     def __init__(self, databases: tuple[str, ...]) -> None:
         self.waiting = list(databases)
         self.databases = databases
+
+    def pytest_xdist_setupnodes(self) -> None:
+        # With it pytest-django would load the settings before a worker has settled.
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
     def pytest_configure_node(self, node) -> None:
         if not self.waiting:
