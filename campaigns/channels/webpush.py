@@ -198,7 +198,7 @@ def encrypt(
     """
     if len(plaintext) > MAX_PLAINTEXT:
         raise ValueError(f"at most {MAX_PLAINTEXT} bytes fit, not {len(plaintext)}")
-    ua_public = ec.EllipticCurvePublicKey.from_encodedpoint(CURVE, p256dh)
+    ua_public = ec.EllipticCurvePublicKey.from_encoded_point(CURVE, p256dh)
     as_private = ephemeral or ec.generate_private_key(CURVE)
     as_public = point(as_private.public_key())
     salt = salt or os.urandom(16)
@@ -251,7 +251,7 @@ class _Target:
         if len(p256dh) != 65:
             raise BadAddress("the subscription's p256dh is not an uncompressed point")
         try:
-            ec.EllipticCurvePublicKey.from_encodedpoint(CURVE, p256dh)
+            ec.EllipticCurvePublicKey.from_encoded_point(CURVE, p256dh)
         except ValueError as error:
             raise BadAddress("the subscription's p256dh is not on P-256") from error
         return cls(url, addresses.origin_of(url), p256dh, auth)

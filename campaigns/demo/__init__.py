@@ -1,1 +1,1 @@
-"""The demo's own pieces: what plays the world outside, so that one machine is enough."""
+"""The demo's own pieces: they play the world outside on one machine."""
