@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from django.db import connection
 
 STAGING = "strata_staging"
+FEW = 2000  # rows for which a scratch file costs more than it saves
 
 # The child imports neither Django nor this package: it only knows Arrow and ADBC.
 CHILD = """
@@ -38,7 +39,7 @@ with adbc.connect(f"file:{path}?mode=ro") as database, database.cursor() as curs
 
 @contextmanager
 def staged(rows: pa.Table) -> Iterator[str]:
-    if connection.in_atomic_block:
+    if connection.in_atomic_block or rows.num_rows <= FEW:
         with _filled_temporary_table(rows) as name:
             yield name
         return

@@ -68,7 +68,7 @@ class ServedList(models.Model):
     """A list that was given out, so that events can name it."""
 
     recommendation_id = models.UUIDField(
-        primary_key=True, default=uuid.uuid4, editable=False
+        unique=True, default=uuid.uuid4, editable=False
     )
     served_at = models.DateTimeField(_("served"), auto_now_add=True, db_index=True)
     run = models.ForeignKey(

@@ -1,0 +1,299 @@
+"""The single door for behaviour: nothing else writes Event."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import connection, transaction
+
+from segmentation import bulk, conf
+from segmentation.engine import keys, mapping
+from segmentation.models import Event, Kind, RefKind, ServedList, Source
+from segmentation.services import catalog, identities
+
+KINDS = {kind.name.lower(): kind.value for kind in Kind}
+
+SCHEMA = pa.schema(
+    [
+        ("event_key", pa.binary(16)),
+        ("occurred_at", pa.timestamp("us", "UTC")),
+        ("identity_id", pa.int64()),
+        ("item_id", pa.int64()),
+        ("amount", pa.float64()),
+        ("price", pa.float64()),
+        ("order_key", pa.int64()),
+        ("session_key", pa.int64()),
+        ("ref_id", pa.int64()),
+        ("import_id", pa.int64()),
+        ("quantity", pa.float64()),
+        ("value", pa.float64()),
+        ("kind", pa.int64()),
+        ("ref_kind", pa.int64()),
+        ("currency", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RowError:
+    index: int
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    n_new: int
+    n_duplicate: int
+    errors: list[RowError]
+
+
+@dataclass(frozen=True)
+class KnownEvent:
+    """An event whose identity and item we know already: an outcome of our own."""
+
+    identity_id: int
+    kind: Kind
+    occurred_at: datetime
+    event_id: str
+    item_id: int | None = None
+    amount: float | None = None
+    ref_kind: RefKind | None = None
+    ref_id: int | None = None
+
+
+def record_events(
+    rows: Sequence[Mapping[str, Any]], *, source: Source, now: datetime
+) -> Recorded:
+    """Record what a shop tells, in its own ids; bad rows are told, good ones kept.
+
+    The same row again (by ``event_id``, or by its facts) adds nothing. An event that
+    names a customer and a visitor says that they are one: the visitor is linked.
+    """
+    table = _as_table(rows, now)
+    plan = mapping.plan(
+        "events",
+        {name: name for name in mapping.FIELDS["events"]},
+        table.column_names,
+        time_zone=conf.time_zone(),
+        kinds=KINDS,
+    )
+    link_visitors(rows, source)
+    chunk = mapping.canonical(table, plan)
+    errors = _row_errors(chunk.rejects)
+    if not chunk.table.num_rows:
+        return Recorded(0, 0, errors)
+    kept = [rows[index] for index in chunk.kept.tolist()]
+    lanes = canonical_lanes(chunk.table, source.name)
+    lookups = look_up(chunk.table, source)
+    events = resolved(chunk.table, keys.to_binary(lanes), lookups, import_id=None)
+    events = _with_references(events, kept)
+    with bulk.staged(events) as staging, transaction.atomic():
+        n_new = insert(staging)
+    return Recorded(n_new, events.num_rows - n_new, errors)
+
+
+def append(events: Sequence[KnownEvent]) -> int:
+    """Record outcomes of our own; answers how many were new."""
+    if not events:
+        return 0
+    ids = pa.array([event.event_id for event in events])
+    lanes = keys.line_keys([ids], "strata")
+    columns: dict[str, Any] = {
+        name: [getattr(event, name) for event in events]
+        for name in (
+            "occurred_at",
+            "identity_id",
+            "item_id",
+            "amount",
+            "ref_id",
+            "kind",
+            "ref_kind",
+        )
+    }
+    n = len(events)
+    columns |= {"event_key": keys.to_binary(lanes), "quantity": [1.0] * n}
+    columns["currency"] = [""] * n
+    with bulk.staged(_table_of(columns, n)) as staging, transaction.atomic():
+        return insert(staging)
+
+
+def insert(staging: str) -> int:
+    """Insert staged events in key order; answers how many were not there before.
+
+    Call inside a transaction. Sorted by key the unique index is walked once.
+    """
+    columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Event._meta.db_table} ({columns}) "
+            f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key "
+            "ON CONFLICT DO NOTHING"
+        )
+        return cursor.rowcount
+
+
+def canonical_lanes(table: pa.Table, source_name: str) -> keys.Lanes:
+    """Key lanes of canonical events: of the event id, else of all that is known.
+
+    Two lines without an id and with equal facts get equal lanes; an importer tells
+    them apart by their order in the file (``keys.with_ordinals``).
+    """
+    facts = (
+        "customer",
+        "visitor",
+        "item",
+        "kind",
+        "occurred_at",
+        "quantity",
+        "price",
+        "amount",
+        "value",
+        "order",
+        "session",
+        "currency",
+    )
+    ids = table["event_id"].combine_chunks()
+    by_facts = keys.line_keys(
+        [table[name].combine_chunks() for name in facts], source_name
+    )
+    if ids.null_count == len(ids):
+        return by_facts
+    by_id = keys.line_keys([ids], source_name)
+    named = ids.is_valid().to_numpy(zero_copy_only=False)
+    by_facts[named] = by_id[named]
+    return by_facts
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """Our ids for everything that a set of canonical events names."""
+
+    customers: catalog.Lookup
+    visitors: catalog.Lookup
+    items: catalog.Lookup
+
+
+def look_up(table: pa.Table, source: Source) -> Lookups:
+    """Find the ids of all that is named; unknown customers and items are created."""
+    customer, visitor, item = (
+        table[name].combine_chunks() for name in ("customer", "visitor", "item")
+    )
+    return Lookups(
+        catalog.identities(source, customer),
+        catalog.visitors(visitor),
+        catalog.items(item),
+    )
+
+
+def resolved(
+    table: pa.Table,
+    event_keys: pa.Array,
+    lookups: Lookups,
+    *,
+    import_id: int | None,
+) -> pa.Table:
+    """Canonical events with our ids in place of theirs, as ``insert`` wants them."""
+    known = lookups.customers.of(table["customer"].combine_chunks())
+    visitors = lookups.visitors.of(table["visitor"].combine_chunks())
+    n = table.num_rows
+    columns: dict[str, Any] = {
+        "event_key": event_keys,
+        "identity_id": pc.coalesce(known, visitors),
+        "item_id": lookups.items.of(table["item"].combine_chunks()),
+        "order_key": keys.short_keys(table["order"].combine_chunks()),
+        "session_key": keys.short_keys(table["session"].combine_chunks()),
+        "currency": pc.fill_null(table["currency"].combine_chunks(), ""),
+        "import_id": pa.repeat(pa.scalar(import_id, pa.int64()), n),
+    }
+    for name in ("occurred_at", "amount", "price", "quantity", "value", "kind"):
+        columns[name] = table[name].combine_chunks()
+    return _table_of(columns, n)
+
+
+def link_visitors(rows: Sequence[Mapping[str, Any]], source: Source) -> None:
+    """A row with both ids is a login: the visitor is that customer from now on."""
+    pairs = {
+        (str(row["visitor"]), str(row["customer"]))
+        for row in rows
+        if isinstance(row, Mapping) and row.get("visitor") and row.get("customer")
+    }
+    for visitor, customer in sorted(pairs):
+        known = identities.resolve(source, customer=customer)
+        identities.link_visitor(visitor, known.customer)
+
+
+def _as_table(rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.Table:
+    """Rows of a request as text columns, so that one brain cleans files and calls."""
+    columns = {}
+    for name in mapping.FIELDS["events"]:
+        values = [row.get(name) for row in rows]
+        if name == "occurred_at":
+            values = [now if value is None else value for value in values]
+        columns[name] = pa.array([_text(value) for value in values], pa.string())
+    return pa.table(columns)
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _row_errors(rejects: mapping.Rejects) -> list[RowError]:
+    found = zip(rejects.rows.tolist(), rejects.columns, rejects.reasons, strict=True)
+    return [RowError(*row) for row in sorted(found)]
+
+
+def _with_references(events: pa.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """What led to each event: a campaign launch, an ad or a served list."""
+    wanted = {_uuid(row.get("recommendation_id")) for row in rows} - {None}
+    served = ServedList.objects.filter(recommendation_id__in=wanted)
+    known_lists = dict(served.values_list("recommendation_id", "pk")) if wanted else {}
+    kinds: list[int | None] = []
+    ids: list[int | None] = []
+    for row in rows:
+        kind, ref = _reference(row, known_lists)
+        kinds.append(kind)
+        ids.append(ref)
+    for name, values in (("ref_kind", kinds), ("ref_id", ids)):
+        index = events.schema.get_field_index(name)
+        events = events.set_column(index, name, pa.array(values, pa.int64()))
+    return events
+
+
+def _reference(
+    row: Mapping[str, Any], lists: dict[uuid.UUID, int]
+) -> tuple[int | None, int | None]:
+    if row.get("launch"):
+        return RefKind.LAUNCH.value, int(row["launch"])
+    if row.get("ad"):
+        return RefKind.AD.value, int(row["ad"])
+    listed = lists.get(_uuid(row.get("recommendation_id")))
+    return (RefKind.SERVED_LIST.value, listed) if listed else (None, None)
+
+
+def _uuid(text: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None
+
+
+def _table_of(columns: Mapping[str, Any], n: int) -> pa.Table:
+    arrays = []
+    for field in SCHEMA:
+        values = columns.get(field.name)
+        if values is None:
+            arrays.append(pa.nulls(n, field.type))
+        elif isinstance(values, pa.Array):
+            arrays.append(values.cast(field.type))
+        else:
+            arrays.append(pa.array(values, field.type))
+    return pa.table(arrays, schema=SCHEMA)
