@@ -1,0 +1,297 @@
+"""Fit, choose, judge: a leak-free split and full-catalogue ranking with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from segmentation.engine import columns, interactions
+from segmentation.engine.interactions import EmptyData, IdMap, Interactions
+
+TASKS = ("again", "discover")
+METRICS = ("ndcg", "recall", "precision", "hit_rate")
+N_RESAMPLES = 1000
+BLOCK_CELLS = 1 << 23
+NORMAL_95 = 1.959964
+
+Instant = datetime | np.datetime64 | float
+
+
+class NoTargets(ValueError):
+    """Nobody among the judged users has anything to be found."""
+
+
+class NotPaired(ValueError):
+    """Two results are not about the same users and targets."""
+
+
+class Ranker(Protocol):
+    """What is judged: anything that gives lists of item rows."""
+
+    def recommend(
+        self,
+        user_rows: ArrayLike,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        item_mask: ArrayLike | None = None,
+    ) -> Any: ...
+
+
+class Interval(NamedTuple):
+    """A mean with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """Learn on `fit`, choose on `validation`, judge once on `test`."""
+
+    fit: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame
+
+    @property
+    def train(self) -> pd.DataFrame:
+        """All that was known before the test, for the refit of what was chosen."""
+        return pd.concat([self.fit, self.validation])
+
+
+@dataclass(frozen=True)
+class Result:
+    """One model on one task: per-user values, means, intervals."""
+
+    task: str
+    k: int
+    n_items: int
+    user_rows: NDArray[np.int64]
+    n_targets: NDArray[np.int64]
+    per_user: dict[str, NDArray[np.float64]]
+    intervals: dict[str, Interval]
+
+    def __getitem__(self, metric: str) -> Interval:
+        return self.intervals[metric]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers for JSON, without the per-user values."""
+        return {
+            "task": self.task,
+            "k": self.k,
+            "n_users": len(self.user_rows),
+            "n_items": self.n_items,
+            **{name: value._asdict() for name, value in self.intervals.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What a model is judged by, so that a fit can stop early by the same measure."""
+
+    truth: sparse.csr_matrix
+    task: str = "discover"
+    k: int = 10
+    users: ArrayLike | None = None
+    items: ArrayLike | None = None
+
+    def ndcg(self, model: Ranker, train: Interactions) -> float:
+        """Mean NDCG@k of a model fitted on `train`."""
+        rows, targets = _targets(train, self.truth, self.task, self.users, self.items)
+        values = _per_user(model, rows, targets, self.task, self.k, self.items)[0]
+        return float(values["ndcg"].mean())
+
+
+def temporal_split(frame: Any, *, valid_from: Instant, test_from: Instant) -> Split:
+    """Parts before `valid_from`, before `test_from` and from then on."""
+    frame = interactions.as_pandas(frame)
+    if columns.TIMESTAMP not in frame:
+        raise interactions.NoTimestamps("A temporal split needs a timestamp column.")
+    when = interactions.days(frame[columns.TIMESTAMP])
+    first, second = (
+        interactions.days([valid_from])[0],
+        interactions.days([test_from])[0],
+    )
+    if not first < second:
+        raise ValueError("The validation must begin before the test.")
+    part = np.searchsorted([first, second], when, side="right")
+    fit, validation, test = (frame[part == number] for number in range(3))
+    for name, rows in (("fit", fit), ("validation", validation), ("test", test)):
+        if not len(rows):
+            raise EmptyData(f"No interaction falls into the {name} part of the split.")
+    return Split(fit, validation, test)
+
+
+def truth(frame: Any, users: IdMap, items: IdMap) -> sparse.csr_matrix:
+    """What the known users did with the known items: CSR of ones, users x items."""
+    frame = interactions.as_pandas(frame)
+    user_row = users.rows(frame[columns.USER])
+    item_row = items.rows(frame[columns.ITEM])
+    keep = (user_row >= 0) & (item_row >= 0)
+    cells = (np.ones(keep.sum(), np.float32), (user_row[keep], item_row[keep]))
+    return _ones(sparse.csr_matrix(cells, shape=(len(users), len(items))))
+
+
+def evaluate(
+    model: Ranker,
+    train: Interactions,
+    truth: sparse.csr_matrix,
+    *,
+    task: str = "discover",
+    k: int = 10,
+    users: ArrayLike | None = None,
+    items: ArrayLike | None = None,
+    seed: int = 0,
+) -> Result:
+    """Rank the whole catalogue for every judged user and compare with `truth`.
+
+    "again": every target, what was bought may be named. "discover": only targets the
+    user never had, and what was bought may not be named. `users` are the rows to judge
+    (default: all with a target), `items` a mask or the rows of the catalogue.
+    """
+    rows, targets = _targets(train, truth, task, users, items)
+    values, top_items = _per_user(model, rows, targets, task, k, items)
+    n_items = targets.shape[1] if items is None else len(_item_rows(items))
+    table = np.column_stack([values[name] for name in METRICS])
+    low, high = bootstrap(table, seed=seed)
+    intervals = {
+        name: Interval(float(table[:, at].mean()), float(low[at]), float(high[at]))
+        for at, name in enumerate(METRICS)
+    }
+    intervals["coverage"] = _coverage(top_items, n_items)
+    n_targets = np.diff(targets.indptr).astype(np.int64)
+    return Result(task, k, n_items, rows, n_targets, values, intervals)
+
+
+def difference(
+    first: Result, second: Result, *, metric: str = "ndcg", seed: int = 0
+) -> Interval:
+    """How much better `second` is, user by user, by a paired bootstrap."""
+    if first.task != second.task or not (
+        np.array_equal(first.user_rows, second.user_rows)
+        and np.array_equal(first.n_targets, second.n_targets)
+    ):
+        raise NotPaired("The two results are not about the same users and targets.")
+    gain = second.per_user[metric] - first.per_user[metric]
+    low, high = bootstrap(gain[:, None], seed=seed)
+    return Interval(float(gain.mean()), float(low[0]), float(high[0]))
+
+
+def bootstrap(
+    values: NDArray[np.float64], *, seed: int, n_resamples: int = N_RESAMPLES
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95 % percentile interval of each column's mean, resampling the rows (users)."""
+    means = np.concatenate(
+        [weights @ values for weights in _resamples(len(values), seed, n_resamples)]
+    )
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    return low, high
+
+
+def _resamples(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.float64]]:
+    """Blocks (resamples x n) of how often each user is drawn, over n."""
+    rng = np.random.default_rng(seed)
+    step = max(1, BLOCK_CELLS // n)
+    for start in range(0, n_resamples, step):
+        size = min(step, n_resamples - start)
+        draws = rng.integers(0, n, (size, n)) + np.arange(size)[:, None] * n
+        counts = np.bincount(draws.ravel(), minlength=size * n).reshape(size, n)
+        yield counts / n
+
+
+def _targets(
+    train: Interactions,
+    truth: sparse.csr_matrix,
+    task: str,
+    users: ArrayLike | None,
+    items: ArrayLike | None,
+) -> tuple[NDArray[np.int64], sparse.csr_matrix]:
+    """Rows of the users that have a target, and their targets (users x items)."""
+    if task not in TASKS:
+        raise ValueError(f"The task must be one of {', '.join(TASKS)}.")
+    seen = train.user_items
+    assert truth.shape == seen.shape, "truth and training must have the same axes"
+    targets = _ones(truth)
+    if task == "discover":
+        targets = _ones(targets - targets.multiply(_ones(seen)))
+    if items is not None:
+        mask = np.zeros(truth.shape[1], np.float32)
+        mask[_item_rows(items)] = 1
+        targets = _ones(targets.multiply(mask).tocsr())
+    has_target = np.diff(targets.indptr) > 0
+    rows = np.arange(truth.shape[0]) if users is None else np.unique(np.asarray(users))
+    rows = rows[has_target[rows]].astype(np.int64)
+    if not len(rows):
+        raise NoTargets("None of the judged users has a target in the judged period.")
+    return rows, targets[rows]
+
+
+def _per_user(
+    model: Ranker,
+    rows: NDArray[np.int64],
+    targets: sparse.csr_matrix,
+    task: str,
+    k: int,
+    items: ArrayLike | None,
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int32]]:
+    top = model.recommend(rows, k, exclude_seen=task == "discover", item_mask=items)
+    hits = _hits(top.items, targets)
+    n_targets = np.diff(targets.indptr)
+    n_hits = hits.sum(axis=1)
+    gain = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.cumsum(gain)[np.minimum(n_targets, k) - 1]
+    values = {
+        "ndcg": hits @ gain / ideal,
+        "recall": n_hits / n_targets,
+        "precision": n_hits / k,
+        "hit_rate": (n_hits > 0).astype(np.float64),
+    }
+    return values, top.items
+
+
+def _hits(top_items: NDArray[np.int32], targets: sparse.csr_matrix) -> NDArray[Any]:
+    """Which places of the lists hold a target: bool B x k; -1 never does."""
+    n_rows, n_items = targets.shape
+    owner = np.repeat(np.arange(n_rows), np.diff(targets.indptr))
+    keys = owner * np.int64(n_items) + targets.indices
+    asked = np.arange(n_rows)[:, None] * np.int64(n_items) + top_items
+    return np.isin(asked, keys) & (top_items >= 0)
+
+
+def _coverage(top_items: NDArray[np.int32], n_items: int) -> Interval:
+    """Share of the catalogue that was named at all, with a jackknife interval.
+
+    A bootstrap would see fewer distinct users than there are and so less coverage.
+    """
+    owner, place = np.nonzero(top_items >= 0)
+    named, which, times = np.unique(
+        top_items[owner, place], return_inverse=True, return_counts=True
+    )
+    n_users = len(top_items)
+    lost = np.bincount(owner[times[which] == 1], minlength=n_users) / n_items
+    error = np.sqrt((n_users - 1) / n_users * ((lost - lost.mean()) ** 2).sum())
+    share = len(named) / n_items
+    low, high = share - NORMAL_95 * error, share + NORMAL_95 * error
+    return Interval(share, float(max(low, 0.0)), float(min(high, 1.0)))
+
+
+def _item_rows(items: ArrayLike) -> NDArray[np.int64]:
+    mask = np.asarray(items)
+    return np.flatnonzero(mask) if mask.dtype == bool else np.unique(mask)
+
+
+def _ones(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The same cells with the value 1, without stored zeros, sorted."""
+    clean = sparse.csr_matrix(matrix, dtype=np.float32, copy=True)
+    clean.sum_duplicates()
+    clean.eliminate_zeros()
+    clean.data[:] = 1
+    return clean

@@ -1,0 +1,136 @@
+"""Implicit-feedback ALS (Hu, Koren, Volinsky 2008), fitted by implicit in C++."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from implicit.cpu.topk import topk
+from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from segmentation.engine import evaluation
+from segmentation.engine.interactions import DataError, Interactions
+from segmentation.engine.recommenders import topn
+from segmentation.engine.recommenders.base import (
+    OnEpoch,
+    Recommender,
+    cosine,
+    require,
+)
+from segmentation.engine.recommenders.topn import TopN
+
+WEIGHTINGS = ("log", "linear")
+
+
+class ALS(Recommender):
+    """Score = user vector . item vector; confidence = alpha x (log1p of) weight."""
+
+    algorithm = "als"
+    has_vectors = True
+    has_similar = True
+    learned = ("user_vectors_", "item_vectors_")
+
+    user_vectors_: NDArray[np.float32]  # users x factors
+    item_vectors_: NDArray[np.float32]  # items x factors
+
+    def __init__(
+        self,
+        n_factors: int = 64,
+        regularization: float = 10.0,
+        alpha: float = 1.0,
+        iterations: int = 15,
+        weighting: str = "log",
+        seed: int = 7,
+    ) -> None:
+        self.n_factors = n_factors
+        self.regularization = regularization
+        self.alpha = alpha
+        self.iterations = iterations
+        self.weighting = weighting
+        self.seed = seed
+
+    @classmethod
+    def candidates(cls, purpose: str) -> list[dict[str, Any]]:
+        return [{"regularization": 10.0}, {"regularization": 1.0, "n_factors": 32}]
+
+    def _fit(
+        self,
+        data: Interactions,
+        validation: evaluation.Holdout | None,
+        on_epoch: OnEpoch | None,
+    ) -> None:
+        require(
+            self.weighting in WEIGHTINGS,
+            f"weighting must be one of {', '.join(WEIGHTINGS)}.",
+        )
+        require(self.n_factors >= 1, "n_factors must be at least 1.")
+        require(self.iterations >= 1, "iterations must be at least 1.")
+        # implicit is ten times slower where its threads and those of BLAS compete.
+        with threadpool_limits(1, "blas"):
+            solver = AlternatingLeastSquares(
+                factors=self.n_factors,
+                regularization=self.regularization,
+                iterations=self.iterations,
+                random_state=self.seed,
+            )
+            solver.fit(
+                self._confidence(data.user_items),
+                show_progress=False,
+                callback=self._callback(on_epoch),
+            )
+        self.user_vectors_ = np.asarray(solver.user_factors, np.float32)
+        self.item_vectors_ = np.asarray(solver.item_factors, np.float32)
+        if not np.isfinite(self.item_vectors_).all():
+            raise DataError("ALS did not converge: raise the regularization.")
+
+    def _confidence(self, weights: sparse.csr_matrix) -> sparse.csr_matrix:
+        confidence = weights.copy()
+        if self.weighting == "log":
+            confidence.data = np.log1p(weights.data)
+        confidence.data = np.float32(self.alpha) * confidence.data
+        return confidence
+
+    def _callback(self, on_epoch: OnEpoch | None) -> Callable[..., None] | None:
+        if on_epoch is None:
+            return None
+        nan = float("nan")
+        return lambda done, *_: on_epoch(done + 1, self.iterations, nan, nan)
+
+    def _recommend(
+        self,
+        rows: NDArray[np.int64],
+        n: int,
+        exclude_seen: bool,
+        allowed: NDArray[np.int64] | None,
+    ) -> TopN:
+        vectors, seen = self.item_vectors_, None
+        if exclude_seen:
+            seen = self.user_items_[rows]
+        if allowed is not None:
+            vectors = np.ascontiguousarray(vectors[allowed])
+            seen = None if seen is None else seen[:, allowed]
+        top = topn.empty(len(rows), n)
+        width = min(n, len(vectors))
+        if not width:
+            return top
+        with threadpool_limits(1, "blas"):
+            items, scores = topk(
+                vectors, self.user_vectors_[rows], width, filter_query_items=seen
+            )
+        named = (
+            scores > np.finfo(np.float32).min
+        )  # the least float marks what is left out
+        items = items if allowed is None else allowed[items]
+        top.items[:, :width] = np.where(named, items, -1)
+        top.scores[:, :width] = np.where(named, scores, 0)
+        return top
+
+    def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:
+        return cosine(self.item_vectors_, rows, n)
+
+    def _block_rows(self) -> int:
+        return 2000

@@ -1,0 +1,83 @@
+"""What this person takes most often, the recent counting more: habit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from segmentation.engine import evaluation
+from segmentation.engine.interactions import Interactions
+from segmentation.engine.recommenders import topn
+from segmentation.engine.recommenders.base import OnEpoch, Recommender, require
+from segmentation.engine.recommenders.topn import TopN
+
+HALF_LIVES_DAYS = (28.0, 56.0, 84.0, 126.0, 182.0)
+
+
+class PersonalFrequency(Recommender):
+    """A person's own items by decayed count, ties by number of users.
+
+    It names only what the person already had: a list is as long as the history at
+    most, and empty with `exclude_seen`. Filling up with popular items is left to
+    who serves the list, so that a filled place can be labelled as one.
+    """
+
+    algorithm = "personal_frequency"
+    recommends_new = False
+    learned = ("ranked_",)
+
+    ranked_: sparse.csr_matrix  # users x items of decayed counts, each row best first
+
+    def __init__(self, half_life_days: float | None = 84.0) -> None:
+        self.half_life_days = half_life_days
+
+    @classmethod
+    def candidates(cls, purpose: str) -> list[dict[str, Any]]:
+        if purpose != "again":
+            return []
+        return [{"half_life_days": days} for days in (*HALF_LIVES_DAYS, None)]
+
+    def _fit(
+        self,
+        data: Interactions,
+        validation: evaluation.Holdout | None,
+        on_epoch: OnEpoch | None,
+    ) -> None:
+        half_life = self.half_life_days
+        require(half_life is None or half_life > 0, "half_life_days must be positive.")
+        recent = data if half_life is None else data.decayed(half_life)
+        matrix = recent.user_items
+        users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        popularity = np.bincount(data.user_items.indices, minlength=matrix.shape[1])
+        order = np.lexsort(
+            (matrix.indices, -popularity[matrix.indices], -matrix.data, users)
+        )
+        self.ranked_ = sparse.csr_matrix(matrix.shape, dtype=np.float32)
+        self.ranked_.indptr = matrix.indptr
+        self.ranked_.indices = matrix.indices[order]
+        self.ranked_.data = matrix.data[order]
+
+    def _recommend(
+        self,
+        rows: NDArray[np.int64],
+        n: int,
+        exclude_seen: bool,
+        allowed: NDArray[np.int64] | None,
+    ) -> TopN:
+        if exclude_seen:
+            return topn.empty(len(rows), n)
+        owner, place = topn.spread(self.ranked_.indptr, rows)
+        items = self.ranked_.indices[place]
+        scores = self.ranked_.data[place]
+        if allowed is not None:
+            mask = np.zeros(len(self.items_), bool)
+            mask[allowed] = True
+            kept = mask[items]
+            owner, items, scores = owner[kept], items[kept], scores[kept]
+        return topn.pack(owner, items, scores, len(rows), n)
+
+    def _block_rows(self) -> int:
+        return 8192
