@@ -48,7 +48,7 @@ class Vapid:
             "sub": self._subject,
         }
         token = jwt.encode(claims, self._key, algorithm="ES256")
-        header = f"vapid t={token}, k={self.public_key}"
+        header = f"vapid t={token},k={self.public_key}"
         if len(self._tokens) >= _TOKENS_KEPT:
             self._tokens.clear()
         self._tokens[origin] = (now + TOKEN_SECONDS / 2, header)

@@ -180,72 +180,31 @@ class PushService:
                 file.write(lines)
 
     def _load(self) -> None:
-        if not self._path.exists():
-            return
-        with self._path.open(encoding="utf-8") as file:
-            for line in file:
-                # A kill may have cut the last line; that device subscribes again.
-                with contextlib.suppress(json.JSONDecodeError):
-                    row = json.loads(line)
-                    if row.get("gone"):
-                        self._forget(self._agents[row["token"]])
-                    else:
-                        self._keep(UserAgent.from_row(row))
+        text = self._path.read_text(encoding="utf-8") if self._path.exists() else ""
+        for line in text.splitlines():
+            # A kill may have cut a line; its device was never answered, and asks again.
+            with contextlib.suppress(json.JSONDecodeError, KeyError):
+                row = json.loads(line)
+                if row.get("gone"):
+                    self._forget(self._agents[row["token"]])
+                else:
+                    self._keep(UserAgent.from_row(row))
+        if text and not text.endswith("\n"):
+            self._append("\n")
+
+
+_SERVICE = web.AppKey("service", PushService)
 
 
 def make_app(service: PushService) -> web.Application:
     """The HTTP face of a service."""
-
-    async def subscribe(request: web.Request) -> web.Response:
-        try:
-            asked = await request.json()
-            one = "device" in asked
-            devices = [asked["device"]] if one else asked["devices"]
-            server_key = (asked.get("application_server_key") or "").rstrip("=")
-            if not _all_text([*devices, server_key]) or len(devices) > MAX_DEVICES:
-                raise ValueError
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return _problem(400, f"give a device, or at most {MAX_DEVICES} devices")
-        found = service.subscribe(devices, server_key)
-        return web.json_response(
-            found[0] if one else {"subscriptions": found}, status=201
-        )
-
-    async def unsubscribe(request: web.Request) -> web.Response:
-        if not service.unsubscribe(request.match_info["token"]):
-            return _problem(404, "no such subscription")
-        return web.Response(status=204)
-
-    async def push(request: web.Request) -> web.Response:
-        body = await request.read()
-        try:
-            number = service.deliver(request.match_info["token"], request.headers, body)
-        except Refused as refused:
-            service.counts[refused.counted_as] += 1
-            return _problem(refused.status, refused.reason)
-        headers = {"Location": f"{service.origin}/messages/{number}"}
-        headers["TTL"] = request.headers["TTL"]
-        return web.Response(status=201, headers=headers)
-
-    async def delivered(request: web.Request) -> web.Response:
-        try:
-            since = int(request.query.get("since", 0))
-            limit = min(max(int(request.query.get("limit", PAGE)), 1), 10 * PAGE)
-        except ValueError:
-            return _problem(400, "since and limit are whole numbers")
-        messages, last = service.delivered(since, limit)
-        body = b'{"last":%d,"messages":[%s]}' % (last, b",".join(messages))
-        return web.Response(body=body, content_type="application/json")
-
-    async def stats(_request: web.Request) -> web.Response:
-        return web.json_response(service.stats())
-
     app = web.Application(client_max_size=16 * 2**20)
-    app.router.add_post("/subscribe", subscribe)
-    app.router.add_delete("/subscriptions/{token}", unsubscribe)
-    app.router.add_post("/push/{token}", push)
-    app.router.add_get("/delivered", delivered)
-    app.router.add_get("/stats", stats)
+    app[_SERVICE] = service
+    app.router.add_post("/subscribe", _subscribe)
+    app.router.add_delete("/subscriptions/{token}", _unsubscribe)
+    app.router.add_post("/push/{token}", _push)
+    app.router.add_get("/delivered", _delivered)
+    app.router.add_get("/stats", _stats)
     return app
 
 
@@ -303,6 +262,54 @@ async def _serve(folder: Path, port: int) -> None:
     await runner.cleanup()
 
 
+async def _subscribe(request: web.Request) -> web.Response:
+    try:
+        asked = await request.json()
+        one = "device" in asked
+        devices = [asked["device"]] if one else asked["devices"]
+        server_key = (asked.get("application_server_key") or "").rstrip("=")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        devices, server_key = None, ""
+    if not _are_names(devices):
+        return _problem(400, f"give a device, or at most {MAX_DEVICES} devices")
+    found = request.app[_SERVICE].subscribe(devices, server_key)
+    return web.json_response(found[0] if one else {"subscriptions": found}, status=201)
+
+
+async def _unsubscribe(request: web.Request) -> web.Response:
+    if not request.app[_SERVICE].unsubscribe(request.match_info["token"]):
+        return _problem(404, "no such subscription")
+    return web.Response(status=204)
+
+
+async def _push(request: web.Request) -> web.Response:
+    service, token = request.app[_SERVICE], request.match_info["token"]
+    body = await request.read()
+    try:
+        number = service.deliver(token, request.headers, body)
+    except Refused as refused:
+        service.counts[refused.counted_as] += 1
+        return _problem(refused.status, refused.reason)
+    location = f"{service.origin}/messages/{number}"
+    headers = {"Location": location, "TTL": request.headers["TTL"]}
+    return web.Response(status=201, headers=headers)
+
+
+async def _delivered(request: web.Request) -> web.Response:
+    try:
+        since = int(request.query.get("since", 0))
+        limit = min(max(int(request.query.get("limit", PAGE)), 1), 10 * PAGE)
+    except ValueError:
+        return _problem(400, "since and limit are whole numbers")
+    messages, last = request.app[_SERVICE].delivered(since, limit)
+    body = b'{"last":%d,"messages":[%s]}' % (last, b",".join(messages))
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _stats(request: web.Request) -> web.Response:
+    return web.json_response(request.app[_SERVICE].stats())
+
+
 def _checked_headers(headers: Any, body: bytes) -> str:
     """The topic, or ""; Refused if a header or the size is not as RFC 8030 wants."""
     ttl, topic = headers.get("TTL", ""), headers.get("Topic", "")
@@ -349,8 +356,12 @@ def _problem(status: int, reason: str) -> web.Response:
     return web.json_response({"reason": reason}, status=status)
 
 
-def _all_text(values: list[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
+def _are_names(devices: Any) -> bool:
+    return (
+        isinstance(devices, list)
+        and len(devices) <= MAX_DEVICES
+        and all(isinstance(device, str) for device in devices)
+    )
 
 
 if __name__ == "__main__":
