@@ -269,7 +269,7 @@ async def _subscribe(request: web.Request) -> web.Response:
         devices = [asked["device"]] if one else asked["devices"]
         server_key = (asked.get("application_server_key") or "").rstrip("=")
     except (ValueError, KeyError, TypeError, AttributeError):
-        devices, server_key = None, ""
+        devices, server_key = [], ""
     if not _are_names(devices):
         return _problem(400, f"give a device, or at most {MAX_DEVICES} devices")
     found = request.app[_SERVICE].subscribe(devices, server_key)
@@ -359,7 +359,7 @@ def _problem(status: int, reason: str) -> web.Response:
 def _are_names(devices: Any) -> bool:
     return (
         isinstance(devices, list)
-        and len(devices) <= MAX_DEVICES
+        and 0 < len(devices) <= MAX_DEVICES
         and all(isinstance(device, str) for device in devices)
     )
 

@@ -3,12 +3,23 @@
 import asyncio
 import json
 import socket
+import ssl
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from ipaddress import ip_address
 
 import http_ece
 import pytest
 from aiohttp.resolver import ThreadedResolver
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
 from py_vapid import Vapid02
 
 from campaigns.channels import webpush
@@ -189,24 +200,59 @@ def test_a_closed_port_is_surely_not_reached(vapid_keys, keys, send_all, unused_
     assert receipt.status is None
 
 
-def test_a_name_that_never_resolves_is_surely_not_reached(vapid_keys, keys, send_all):
-    class Silent(ThreadedResolver):
-        async def resolve(self, host, port=0, family=0):
-            await asyncio.sleep(60)
+class Silent(ThreadedResolver):
+    async def resolve(self, host, port=0, family=0):
+        await asyncio.sleep(60)
 
-    async def build_and_send():
+
+class Failing(ThreadedResolver):
+    async def resolve(self, host, port=0, family=0):
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+
+@pytest.mark.parametrize("resolver", [Silent, Failing])
+def test_a_name_that_does_not_resolve_is_surely_not_reached(vapid_keys, keys, resolver):
+    async def run():
         channel = WebPush(
             private_key=vapid_keys[0],
             subject="mailto:a@b.example",
             wire=Wire(connect_seconds=0.2, answer_seconds=5),
-            resolver=Silent(),
+            resolver=resolver(),
         )
+        address = Address("https://push.example/x", keys)
         async with channel.session() as session:
-            return await session.send(
-                Address("https://push.example/x", keys), _message()
-            )
+            return await session.send(address, _message())
 
-    assert asyncio.run(build_and_send()).outcome is Outcome.RETRY
+    receipt = asyncio.run(run())
+    assert receipt.outcome is Outcome.RETRY
+    assert receipt.origin == "https://push.example"
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_no_message(
+    vapid_keys, keys, self_signed
+):
+    arrived = []
+
+    async def serve_and_send():
+        server = await asyncio.start_server(
+            lambda reader, writer: arrived.append(reader),
+            "127.0.0.1",
+            0,
+            ssl=self_signed,
+        )
+        origin = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        channel = WebPush(
+            private_key=vapid_keys[0],
+            subject="mailto:a@b.example",
+            allowed_origins=[origin],
+        )
+        async with server, channel.session() as session:
+            return await session.send(Address(f"{origin}/x", keys), _message())
+
+    receipt = asyncio.run(serve_and_send())
+    assert receipt.outcome is Outcome.RETRY
+    assert "ertificate" in receipt.sample
+    assert arrived == []
 
 
 def test_a_redirect_is_not_followed(send, fault_server):
@@ -288,6 +334,31 @@ def unused_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+@pytest.fixture
+def self_signed(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "self_signed.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    return context
 
 
 def _message(text="hello"):
