@@ -1,0 +1,96 @@
+"""What every clusterer promises, whichever it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris, make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from segmentation.engine import clustering
+
+pytestmark = pytest.mark.parametrize("name", clustering.names())
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_blobs([300, 200, 100, 50], 8, cluster_std=0.7, random_state=3)
+
+
+def test_it_finds_four_well_separated_groups(name, blobs):
+    vectors, truth = blobs
+    clusters = clustering.create(name).fit(vectors)
+    assert adjusted_rand_score(truth, clusters.labels) == pytest.approx(1)
+    assert len(clusters.centers) == 4
+
+
+def test_the_answer_has_the_promised_form(name, blobs):
+    clusters = clustering.create(name).fit(blobs[0])
+    assert clusters.labels.dtype == np.int32
+    assert clusters.labels.shape == (650,)
+    assert clusters.centers.shape == (4, 8)
+    assert np.isfinite(clusters.centers).all()
+    assert {"silhouette", "inertia", "elbow_k", "silhouette_k"} <= set(clusters.scores)
+    assert all({"k", "inertia", "silhouette"} <= set(row) for row in clusters.k_curve)
+
+
+def test_the_largest_cluster_is_number_nought(name, blobs):
+    clusters = clustering.create(name).fit(blobs[0])
+    assert np.bincount(clusters.labels).tolist() == [300, 200, 100, 50]
+
+
+def test_the_same_seed_gives_the_same_segments(name):
+    vectors = np.random.default_rng(1).normal(size=(800, 16))
+    one, two = (clustering.create(name, seed=5).fit(vectors) for _ in range(2))
+    assert (one.labels == two.labels).all()
+    assert (one.centers == two.centers).all()
+    assert one.scores == two.scores
+
+
+def test_old_and_new_customers_are_assigned_alike(name, blobs):
+    vectors, truth = blobs
+    clusters = clustering.create(name).fit(vectors)
+    assert (clusters.assign(vectors) == clusters.labels).all()
+    newcomers = vectors + np.random.default_rng(0).normal(0, 0.05, vectors.shape)
+    assert (clusters.assign(newcomers) == clusters.labels).all()
+    assert clusters.assign(np.empty((0, 8))).shape == (0,)
+
+
+def test_iris_divides_as_it_always_does(name):
+    data = load_iris()
+    clusters = clustering.create(name, n_clusters=3).fit(data.data)
+    assert adjusted_rand_score(data.target, clusters.labels) > 0.7
+    assert clusters.scores["silhouette"] == pytest.approx(0.55, abs=0.02)
+
+
+def test_vectors_are_left_as_they_were(name, blobs):
+    vectors = blobs[0].astype(np.float32)
+    before = vectors.copy()
+    clustering.create(name).fit(vectors)
+    assert (vectors == before).all()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "code"),
+    [
+        (np.array([[1.0, np.nan], [0, 1], [1, 1]]), "not_finite"),
+        (np.full((9, 3), 1e300), "not_finite"),
+        (np.ones((50, 4)), "all_equal"),
+        (np.eye(2), "too_few"),
+        (np.empty((0, 4)), "too_few"),
+        (np.ones(7), "no_vectors"),
+        (np.empty((7, 0)), "no_vectors"),
+    ],
+)
+def test_what_cannot_be_divided_is_refused_with_a_sentence(name, vectors, code):
+    with pytest.raises(
+        clustering.ClusteringRefused, match=r"\w+ \w+.*[.?]$"
+    ) as refused:
+        clustering.create(name).fit(vectors)
+    assert refused.value.code == code
+
+
+def test_vectors_of_another_model_are_refused(name, blobs):
+    clusters = clustering.create(name).fit(blobs[0])
+    with pytest.raises(clustering.ClusteringRefused, match="another model"):
+        clusters.assign(np.ones((3, 5)))
