@@ -61,19 +61,19 @@ clean:  ## remove what was built; data under var/ stays
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
 venv:
-	@python=$${PYTHON:-$$(.ci/python)} && "$$python" .ci/venv.py requirements.txt
+	@python=$${PYTHON:-$$(.ci/python)} && "$$python" .ci/environment.py requirements.txt
 
 venv-demo:
 	@python=$${PYTHON:-$$(.ci/python)} && \
-		"$$python" .ci/venv.py requirements.txt --extra demo
+		"$$python" .ci/environment.py requirements.txt --extra demo
 
 venv-dev:
 	@python=$${PYTHON:-$$(.ci/python)} && \
-		"$$python" .ci/venv.py requirements.txt requirements-dev.txt
+		"$$python" .ci/environment.py requirements.txt requirements-dev.txt
 
 venv-full:
 	@python=$${PYTHON:-$$(.ci/python)} && \
-		"$$python" .ci/venv.py requirements.txt requirements-dev.txt --extra demo
+		"$$python" .ci/environment.py requirements.txt requirements-dev.txt --extra demo
 
 browser:
 	@$(V)/python -m tests.browser

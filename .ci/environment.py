@@ -1,6 +1,6 @@
 """Make ``.venv`` and keep it as the requirements files say. Standard library only.
 
-``python3 .ci/venv.py requirements.txt --extra demo``: every argument is one layer, and
+``python3 .ci/environment.py requirements.txt --extra demo``: every argument is one layer, and
 a layer is installed again only when its pins changed.
 """
 
@@ -107,7 +107,7 @@ def _pip(arguments: list[str], n_packages: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog=".ci/venv.py")
+    parser = argparse.ArgumentParser(prog=".ci/environment.py")
     parser.add_argument("requirements", nargs="+")
     parser.add_argument("--extra", action="append", default=[])
     options = parser.parse_args()
