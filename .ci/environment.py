@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".venv"
 PYTHON = FOLDER / "bin" / "python"
 GIB = 2**30
+FETCHED = ("Collecting ", "Processing ", "Requirement already satisfied", "Ignoring ")
 NEEDED_GIB = {"requirements.txt": 4.0, "requirements-dev.txt": 1.5}
 
 
@@ -81,21 +82,24 @@ def _pip(arguments: list[str], n_packages: int) -> None:
     """Run pip; one calm line of progress, its last words when it fails."""
     command = [str(PYTHON), "-m", "pip", "install", "--no-input", "--progress-bar=off"]
     command += ["--disable-pip-version-check", *arguments]
-    started, n_seen, told = time.monotonic(), 0, 0.0
+    started, told = time.monotonic(), -1.0
+    n_seen, verb = 0, "fetching"
     last_words: collections.deque[str] = collections.deque(maxlen=12)
-    every = 0.2 if sys.stderr.isatty() else 10
+    on_screen = sys.stderr.isatty()
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as pip:
         for line in pip.stdout or ():
             last_words.append(line.rstrip())
-            n_seen += line.startswith(("Collecting ", "Requirement already satisfied"))
-            now = time.monotonic()
-            if line.startswith("Installing collected") or now - told > every:
-                told = now
-                verb = "unpacking" if line.startswith("Installing") else "fetching"
-                what = f"{verb} {min(n_seen, n_packages)} of {n_packages}"
-                say(f"  {what}, {now - started:.0f} s", "\r" if every < 1 else "\n")
+            n_seen += line.startswith(FETCHED)
+            seconds = time.monotonic() - started
+            unpacks = line.startswith("Installing collected")
+            if unpacks:
+                n_seen, verb = n_packages, "unpacking"
+            if unpacks or seconds - told > (0.2 if on_screen else 10):
+                told = seconds
+                what = f"  {verb} {min(n_seen, n_packages)} of {n_packages}"
+                say(f"{what}, {seconds:.0f} s", "\r" if on_screen else "\n")
     if pip.returncode:
         raise SetupError(
             "pip could not install the packages. Its last words were:\n  "
@@ -103,7 +107,8 @@ def _pip(arguments: list[str], n_packages: int) -> None:
             + "\nOften the network or the package index was out of reach: run the same "
             "command again, it goes on where it stopped."
         )
-    say(f"  installed in {time.monotonic() - started:.0f} s{' ' * 20}")
+    padding = " " * 20 if on_screen else ""
+    say(f"  installed in {time.monotonic() - started:.0f} s{padding}")
 
 
 def main() -> int:
