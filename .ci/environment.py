@@ -1,7 +1,7 @@
 """Make ``.venv`` and keep it as the requirements files say. Standard library only.
 
-``python3 .ci/environment.py requirements.txt --extra demo``: every argument is one layer, and
-a layer is installed again only when its pins changed.
+``python3 .ci/environment.py requirements.txt --extra demo``: every argument is one
+layer, and a layer is installed again only when its pins changed.
 """
 
 from __future__ import annotations
