@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+import structlog
 from django.utils.translation import gettext_lazy as _
 
 env = environ.Env()
@@ -261,17 +262,31 @@ SPECTACULAR_SETTINGS = {
 
 # Observing -----------------------------------------------------------------------------------
 LOG_LEVEL = _read("LOG_LEVEL", "INFO" if PRODUCTION else "WARNING")
+LOG_STEPS = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso"),
+    structlog.processors.format_exc_info,
+]
+structlog.configure(
+    processors=[*LOG_STEPS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "lines": {
             "()": "structlog.stdlib.ProcessorFormatter",
-            "processor": (
-                "structlog.processors.JSONRenderer"
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer()
                 if PRODUCTION
-                else "structlog.processors.KeyValueRenderer"
-            ),
+                else structlog.dev.ConsoleRenderer(colors=False),
+            ],
+            "foreign_pre_chain": LOG_STEPS,
         }
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},

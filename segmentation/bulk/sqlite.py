@@ -76,11 +76,12 @@ def read(sql: str, params: Sequence[Any]) -> pa.Table:
 def _write_scratch(path: Path, rows: pa.Table) -> None:
     import adbc_driver_sqlite.dbapi as adbc
 
-    with adbc.connect(str(path)) as database, database.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode=OFF")
-        cursor.execute("PRAGMA synchronous=OFF")
+    with (
+        adbc.connect(str(path), autocommit=True) as database,
+        database.cursor() as cursor,
+    ):
+        cursor.execute("PRAGMA synchronous=OFF")  # a scratch file outlives no crash
         cursor.adbc_ingest(STAGING, _as_django_writes(rows), mode="create")
-        database.commit()
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def _filled_temporary_table(rows: pa.Table) -> Iterator[str]:
     name = f'"{STAGING}_{uuid.uuid4().hex[:8]}"'
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns})")
-        raw = cursor.connection.connection  # sqlite3 itself: many rows, no SQL logging
+        raw = cursor.connection  # sqlite3 itself: many rows, no SQL logging
         raw.executemany(f"INSERT INTO {name} VALUES ({marks})", values)
         yield name
         with contextlib.suppress(Exception):

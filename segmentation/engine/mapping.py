@@ -235,19 +235,20 @@ def _clean_text(raw: pa.Array, _plan: Plan) -> Cleaned:
         raw = raw.dictionary_decode()
     text = pc.utf8_trim_whitespace(raw.cast(pa.string()))
     text = pc.if_else(pc.equal(text, ""), None, text)
-    return text, np.zeros(len(raw), dtype=bool), ""
+    nul = np.asarray(pc.fill_null(pc.match_substring(text, "\x00"), False))
+    return text, nul, "holds a NUL character"
 
 
 def _clean_id(raw: pa.Array, plan: Plan) -> Cleaned:
     """Ids are text. A spreadsheet's 17850.0 is 17850; a blank or “nan” is no id."""
     if pa.types.is_floating(raw.type):
         raw = pc.if_else(pc.is_nan(raw), None, raw)
-    text = _clean_text(raw, plan)[0]
+    text, nul, _why = _clean_text(raw, plan)
     text = pc.replace_substring_regex(text, r"^(\d+)\.0$", r"\1")
     nothing = pc.is_in(pc.utf8_lower(text), pa.array(NULLS))
     text = pc.if_else(nothing, None, text)
     long = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(text), 120), False))
-    return text, long, "is longer than 120 characters"
+    return text, long | nul, "is longer than 120 characters or holds a NUL"
 
 
 def _clean_number(raw: pa.Array, plan: Plan) -> Cleaned:

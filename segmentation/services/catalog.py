@@ -27,18 +27,8 @@ ITEM_DEFAULTS = {
     "description": "''",
     "attributes": "'{}'",
 }
-CUSTOMER_DEFAULTS = {
-    name: "''"
-    for name in (
-        "name",
-        "email",
-        "email_hash",
-        "phone",
-        "phone_hash",
-        "locale",
-        "timezone",
-    )
-} | {"attributes": "'{}'"}
+TEXTS = ("name", "email", "email_hash", "phone", "phone_hash", "locale", "timezone")
+CUSTOMER_DEFAULTS = dict.fromkeys(TEXTS, "''") | {"attributes": "'{}'"}
 
 
 @dataclass(frozen=True)
@@ -77,6 +67,17 @@ def identities(source: Source, external_ids: pa.Array) -> Lookup:
     )
 
 
+def customers(source: Source, external_ids: pa.Array, *, import_id: int) -> Lookup:
+    """Ids of customers by their id in a source; new ones are of this import."""
+    return _lookup(
+        external_ids,
+        Identity.objects.filter(source=source),
+        "external_id",
+        lambda names: _create_identities(names, source, import_id),
+        answer="customer_id",
+    )
+
+
 def visitors(visitor_ids: pa.Array) -> Lookup:
     """Ids of anonymous identities; new visitors are created."""
     return _lookup(
@@ -111,29 +112,44 @@ def upsert_items(staging: str, columns: list[str], import_id: int) -> Written:
     if "category" in targets:
         targets["category_id"] = targets.pop("category")
     _note_price_and_stock(staging, targets)
-    return _upsert(
-        "segmentation_item",
-        staging,
-        targets,
-        ITEM_DEFAULTS | {"available": _true()},
-        match="t.external_id = s.item",
-        key={"external_id": "s.item"},
-        import_id=import_id,
-    )
+    defaults = ITEM_DEFAULTS | {"available": _true()}
+    match = "t.external_id = s.item"
+    n_updated = _update("segmentation_item", staging, targets, defaults, match)
+    values = {"external_id": "s.item"} | defaults
+    values |= {name: _or_default(v, name, defaults) for name, v in targets.items()}
+    values |= {"created_at": _now(), "updated_at": _now(), "import_id": str(import_id)}
+    with connection.cursor() as c:
+        c.execute(
+            f"INSERT INTO segmentation_item ({', '.join(values)}) "
+            f"SELECT {_casts(values)} FROM {staging} s WHERE true "
+            "ON CONFLICT DO NOTHING"
+        )
+        n_new = c.rowcount
+        c.execute(f"SELECT count(*) FROM {staging}")
+        n_rows = c.fetchone()[0]
+    return Written(n_new, n_updated, n_rows - n_new - n_updated)
 
 
 def upsert_customers(staging: str, columns: list[str], import_id: int) -> Written:
-    """Bring described customers in; identities must exist already (staged ``id``)."""
+    """Bring described customers in; the staging table holds their ``customer_id``.
+
+    Those that this import itself created (``customers``) count as new.
+    """
     targets = {name: _staged(name) for name in columns}
-    return _upsert(
-        "segmentation_customer",
-        staging,
-        targets,
-        CUSTOMER_DEFAULTS,
-        match="t.id = s.customer_id",
-        key=None,
-        import_id=import_id,
+    table = "segmentation_customer"
+    ours = f"t.import_id IS NOT DISTINCT FROM {import_id}"
+    match = "t.id = s.customer_id"
+    _update(table, staging, targets, CUSTOMER_DEFAULTS, f"{match} AND {ours}")
+    n_updated = _update(
+        table, staging, targets, CUSTOMER_DEFAULTS, f"{match} AND NOT ({ours})"
     )
+    with connection.cursor() as c:
+        c.execute(
+            f"SELECT count(*), count(CASE WHEN {ours} THEN 1 END) "
+            f"FROM {staging} s JOIN {table} t ON {match}"
+        )
+        n_rows, n_new = c.fetchone()
+    return Written(n_new, n_updated, n_rows - n_new - n_updated)
 
 
 def _lookup(
@@ -141,26 +157,27 @@ def _lookup(
     rows: QuerySet,
     column: str,
     create: Callable[[pa.Array], None],
+    answer: str = "pk",
 ) -> Lookup:
     """Look names up; create what is missing; look again."""
     distinct = pc.unique(names).drop_null()
-    known = _known(distinct, rows, column)
+    known = _known(distinct, rows, column, answer)
     unknown = distinct.filter(pc.invert(pc.is_in(distinct, known.names)))
     if len(unknown):
         create(unknown)
-        known = _known(distinct, rows, column)
+        known = _known(distinct, rows, column, answer)
     return known
 
 
-def _known(distinct: pa.Array, rows: QuerySet, column: str) -> Lookup:
+def _known(distinct: pa.Array, rows: QuerySet, column: str, answer: str) -> Lookup:
     """Few names are asked for by name; for many the whole column is read."""
     rows = rows.filter(**{f"{column}__isnull": False})
     if len(distinct) <= FEW:
         rows = rows.filter(**{f"{column}__in": distinct.to_pylist()})
-        found = list(rows.values_list(column, "pk"))
+        found = list(rows.values_list(column, answer))
         names, ids = zip(*found, strict=True) if found else ((), ())
         return Lookup(pa.array(names, pa.string()), pa.array(ids, pa.int64()))
-    table = bulk.read(*rows.values_list(column, "pk").query.sql_with_params())
+    table = bulk.read(*rows.values_list(column, answer).query.sql_with_params())
     names, ids = (table.column(i).combine_chunks() for i in (0, 1))
     return Lookup(names.cast(pa.string()), ids.cast(pa.int64()))
 
@@ -175,7 +192,9 @@ def _create_items(names: pa.Array) -> None:
         )
 
 
-def _create_identities(names: pa.Array, source: Source | None) -> None:
+def _create_identities(
+    names: pa.Array, source: Source | None, import_id: int | None = None
+) -> None:
     """A customer and an identity for each name, in one statement or transaction.
 
     Somebody else may create one of them meanwhile; then the whole set is tried again,
@@ -184,14 +203,16 @@ def _create_identities(names: pa.Array, source: Source | None) -> None:
     for attempt in (1, 2, 3):
         try:
             with bulk.staged(pa.table({"name": names})) as staging:
-                _insert_identities(staging, source)
+                _insert_identities(staging, source, import_id)
             return
         except IntegrityError:
             if attempt == 3:
                 raise
 
 
-def _insert_identities(staging: str, source: Source | None) -> None:
+def _insert_identities(
+    staging: str, source: Source | None, import_id: int | None
+) -> None:
     column = "external_id" if source else "visitor_id"
     of_source = f"i.source_id = {source.pk}" if source else "i.source_id IS NULL"
     wanting = (
@@ -199,6 +220,9 @@ def _insert_identities(staging: str, source: Source | None) -> None:
         f"WHERE i.{column} = s.name AND {of_source})"
     )
     customer = {"created_at": _now(), "updated_at": _now()} | CUSTOMER_DEFAULTS
+    customer["import_id"] = (
+        "CAST(NULL AS bigint)" if import_id is None else str(import_id)
+    )
     into_customer = f"segmentation_customer (id, {', '.join(customer)})"
     into_identity = (
         f"segmentation_identity (customer_id, source_id, {column}, created_at)"
@@ -257,51 +281,28 @@ def _note_price_and_stock(staging: str, targets: dict[str, str]) -> None:
         )
 
 
-def _upsert(
+def _update(
     table: str,
     staging: str,
     targets: dict[str, str],
     defaults: dict[str, str],
-    *,
     match: str,
-    key: dict[str, str] | None,
-    import_id: int,
-) -> Written:
-    """UPDATE what differs, INSERT what is new; everything else was equal."""
-    n_updated = n_new = 0
+) -> int:
+    """UPDATE the rows that differ in a target, and only those; answers how many."""
+    if not targets:
+        return 0
+    values = {name: _or_default(v, name, defaults) for name, v in targets.items()}
+    differs = " OR ".join(
+        f"{_comparable('t.' + name, name)} IS DISTINCT FROM {_comparable(value, name)}"
+        for name, value in values.items()
+    )
+    assigned = ", ".join(f"{n} = {_cast(v, n)}" for n, v in values.items())
     with connection.cursor() as c:
-        c.execute(f"SELECT count(*) FROM {staging}")
-        n_rows = c.fetchone()[0]
-        if targets:
-            differs = " OR ".join(
-                f"{_comparable('t.' + name, name)} "
-                f"IS DISTINCT FROM {_comparable(_or_default(value, name, defaults), name)}"
-                for name, value in targets.items()
-            )
-            assigned = ", ".join(
-                f"{name} = {_cast(_or_default(value, name, defaults), name)}"
-                for name, value in targets.items()
-            )
-            c.execute(
-                f"UPDATE {table} AS t SET {assigned}, updated_at = {_now()} "
-                f"FROM {staging} s WHERE {match} AND ({differs})"
-            )
-            n_updated = c.rowcount
-        if key is not None:
-            columns = key | defaults
-            columns |= {
-                name: _or_default(value, name, defaults)
-                for name, value in targets.items()
-            }
-            columns |= {"created_at": _now(), "updated_at": _now()}
-            columns["import_id"] = str(import_id)
-            c.execute(
-                f"INSERT INTO {table} ({', '.join(columns)}) "
-                f"SELECT {_casts(columns)} FROM {staging} s "
-                "WHERE true ON CONFLICT DO NOTHING"
-            )
-            n_new = c.rowcount
-    return Written(n_new, n_updated, n_rows - n_new - n_updated)
+        c.execute(
+            f"UPDATE {table} AS t SET {assigned}, updated_at = {_now()} "
+            f"FROM {staging} s WHERE {match} AND ({differs})"
+        )
+        return c.rowcount
 
 
 def _staged(name: str) -> str:

@@ -84,12 +84,12 @@ def record_events(
         time_zone=conf.time_zone(),
         kinds=KINDS,
     )
-    link_visitors(rows, source)
     chunk = mapping.canonical(table, plan)
     errors = _row_errors(chunk.rejects)
     if not chunk.table.num_rows:
         return Recorded(0, 0, errors)
     kept = [rows[index] for index in chunk.kept.tolist()]
+    _link_visitors(kept, source)
     lanes = canonical_lanes(chunk.table, source.name)
     lookups = look_up(chunk.table, source)
     events = resolved(chunk.table, keys.to_binary(lanes), lookups, import_id=None)
@@ -217,16 +217,15 @@ def resolved(
     return _table_of(columns, n)
 
 
-def link_visitors(rows: Sequence[Mapping[str, Any]], source: Source) -> None:
+def _link_visitors(rows: Sequence[Mapping[str, Any]], source: Source) -> None:
     """A row with both ids is a login: the visitor is that customer from now on."""
     pairs = {
-        (str(row["visitor"]), str(row["customer"]))
+        (str(row["customer"]).strip(), str(row["visitor"]).strip())
         for row in rows
-        if isinstance(row, Mapping) and row.get("visitor") and row.get("customer")
+        if row.get("visitor") and row.get("customer")
     }
-    for visitor, customer in sorted(pairs):
-        known = identities.resolve(source, customer=customer)
-        identities.link_visitor(visitor, known.customer)
+    for customer, visitor in sorted(pairs):
+        identities.resolve(source, customer, visitor)
 
 
 def _as_table(rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.Table:

@@ -29,7 +29,7 @@ import psutil
 from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, PositiveIntegerField, PositiveSmallIntegerField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -225,6 +225,7 @@ def _claim(job: Job) -> int:
             lost_leases=Case(
                 When(status=Job.Status.RUNNING, then=F("lost_leases") + 1),
                 default=F("lost_leases"),
+                output_field=PositiveSmallIntegerField(),
             ),
             status=Value(Job.Status.RUNNING),
             fence=F("fence") + 1,
@@ -305,6 +306,7 @@ class _Heart(threading.Thread):
                 peak_memory_mb=Case(
                     When(peak_memory_mb__lt=memory, then=Value(memory)),
                     default=F("peak_memory_mb"),
+                    output_field=PositiveIntegerField(),
                 ),
             )
         except DatabaseError:  # a busy or restarting database: try at the next beat

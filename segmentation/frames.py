@@ -1,0 +1,123 @@
+"""Rows to numbers: the one border between the database and the engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from segmentation import bulk
+from segmentation.models import KIND_WEIGHTS, ImportJob, Job, Kind
+
+SECONDS_A_DAY = 86_400.0
+
+
+def interactions(until: datetime | None = None) -> pa.Table:
+    """The log of interest: user_id, item_id, weight, timestamp (days since 1970).
+
+    One row per customer, item, kind and order: a basket counts a product once. Only
+    kinds that speak for an item; lines without quantity say nothing. Sorted, so that
+    equal data give equal models.
+    """
+    liked = {kind: weight for kind, weight in KIND_WEIGHTS.items() if weight > 0}
+    events = _events(
+        "e.item_id, e.kind, coalesce(e.order_key, 0) AS order_key", list(liked), until
+    )
+    keys = ["user_id", "item_id", "kind", "order_key"]
+    baskets = events.filter(pc.not_equal(events["order_key"], 0))
+    single = events.filter(pc.equal(events["order_key"], 0))
+    once = baskets.group_by(keys).aggregate([("at", "min")])
+    once = once.rename_columns([*keys, "at"]).select(single.column_names)
+    rows = pa.concat_tables([once, single]).sort_by(
+        [("at", "ascending"), *((key, "ascending") for key in keys)]
+    )
+    weights = np.zeros(max(liked) + 1, dtype=np.float32)
+    weights[list(liked)] = list(liked.values())
+    return pa.table(
+        {
+            "user_id": rows["user_id"],
+            "item_id": rows["item_id"],
+            "weight": weights[rows["kind"].to_numpy()],
+            "timestamp": pc.divide(rows["at"], SECONDS_A_DAY),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What customers bought of each category; row i is ``customer_ids[i]``."""
+
+    spend: sparse.csr_matrix  # customers × categories, amounts
+    category_names: list[str]
+    revenue: np.ndarray
+    n_orders: np.ndarray
+
+
+def spending(customer_ids: np.ndarray) -> Spending:
+    """Purchases of these customers, by category and in all."""
+    events = _events(
+        "coalesce(c.name, '') AS category, coalesce(e.amount, 0) AS amount, "
+        "coalesce(e.order_key, 0) AS order_key",
+        [Kind.PURCHASE],
+        None,
+        joins="JOIN segmentation_item t ON t.id = e.item_id "
+        "LEFT JOIN segmentation_category c ON c.id = t.category_id",
+    )
+    rows = _positions(customer_ids, events["user_id"].to_numpy())
+    known = rows >= 0
+    rows = rows[known]
+    amount = events["amount"].to_numpy().astype(np.float64)[known]
+    categories = events["category"].combine_chunks().dictionary_encode()
+    columns = categories.indices.to_numpy()[known]
+    names = categories.dictionary.to_pylist()
+    n = len(customer_ids)
+    spend = sparse.csr_matrix(
+        (amount, (rows, columns)), shape=(n, len(names)), dtype=np.float64
+    )
+    visits = np.stack([rows, events["order_key"].to_numpy()[known]])
+    ordered = np.unique(visits, axis=1)[0]
+    return Spending(
+        spend,
+        names,
+        np.bincount(rows, amount, minlength=n),
+        np.bincount(ordered, minlength=n),
+    )
+
+
+def _events(
+    columns: str, kinds: list[int], until: datetime | None, joins: str = ""
+) -> pa.Table:
+    """Events with their customer; those of an unfinished import do not exist yet."""
+    where = [
+        f"e.kind IN ({', '.join(str(int(kind)) for kind in kinds)})",
+        "e.item_id IS NOT NULL",
+        "e.quantity > 0",
+    ]
+    params = []
+    if until is not None:
+        where.append(f"{bulk.epoch('e.occurred_at')} < %s")
+        params.append(until.timestamp())
+    unfinished = ImportJob.objects.exclude(status=Job.Status.DONE)
+    hidden = ", ".join(str(pk) for pk in unfinished.values_list("pk", flat=True))
+    if hidden:
+        where.append(f"(e.import_id IS NULL OR e.import_id NOT IN ({hidden}))")
+    return bulk.read(
+        f"SELECT i.customer_id AS user_id, {bulk.epoch('e.occurred_at')} AS at, "
+        f"{columns} FROM segmentation_event e "
+        f"JOIN segmentation_identity i ON i.id = e.identity_id {joins} "
+        f"WHERE {' AND '.join(where)}",
+        params,
+    )
+
+
+def _positions(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Position of each wanted id in ``ids``, -1 where it is not there."""
+    if not len(ids):
+        return np.full(len(wanted), -1)
+    order = np.argsort(ids)
+    at = np.searchsorted(ids, wanted, sorter=order).clip(max=len(ids) - 1)
+    return np.where(ids[order[at]] == wanted, order[at], -1)

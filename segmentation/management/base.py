@@ -1,0 +1,75 @@
+"""What every Strata command has in common: ``--json``, exit codes, calm progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from segmentation import tasks
+from segmentation.models import Job
+from segmentation.services import jobs
+
+
+class StrataCommand(BaseCommand):
+    """Implement ``run(**options) -> dict``; raise CommandError to refuse (exit 1).
+
+    With ``--json`` the dict is the last line of standard output; progress goes to
+    standard error.
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--json", action="store_true", help="end with one JSON object"
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        as_json = options.pop("json")
+        try:
+            result = self.run(**options)
+        except jobs.Stopped as error:
+            raise CommandError(str(error)) from error
+        if as_json:
+            self.stdout.write(json.dumps(result, default=str))
+        else:
+            self.tell(result)
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def tell(self, result: dict[str, Any]) -> None:
+        """What a person reads at the end."""
+        for name, value in result.items():
+            self.stdout.write(f"{name}: {value}")
+
+    def say(self, text: str) -> None:
+        """Progress, on standard error."""
+        self.stderr.write(text, style_func=str)
+
+    def perform(self, job: Job, deed: Callable[..., None]) -> None:
+        """Do a deed in this process, under the same lease as a worker would."""
+        try:
+            tasks.perform(job, deed)
+        except jobs.Stopped:
+            raise
+        except Exception as error:
+            job.refresh_from_db()
+            raise CommandError(job.message or str(error)) from error
+        finally:
+            job.refresh_from_db()
+
+
+def read_settings(pairs: list[str]) -> dict[str, Any]:
+    """``--set k=v``: numbers, true/false and null as JSON, everything else as text."""
+    settings = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise CommandError(f"“{pair}” is not of the form name=value.")
+        try:
+            settings[name] = json.loads(text)
+        except ValueError:
+            settings[name] = text
+    return settings

@@ -1,0 +1,117 @@
+"""Answers from rows, for the API, the pages and campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from django.db import connection
+from django.db.models import Min
+
+from segmentation import bulk
+from segmentation.models import (
+    Customer,
+    Event,
+    Identity,
+    Item,
+    Membership,
+    ModelRun,
+    Segment,
+    SegmentSet,
+    Source,
+)
+
+
+def live_run(purpose: str) -> ModelRun | None:
+    return ModelRun.objects.filter(purpose=purpose, stage=ModelRun.Stage.LIVE).first()
+
+
+def best_candidate(purpose: str, task: str) -> ModelRun | None:
+    """The finished run of a purpose that did best on validation, not on the test."""
+    runs = [
+        run
+        for run in ModelRun.objects.filter(purpose=purpose, status=ModelRun.Status.DONE)
+        if task in run.metrics.get("validation", {})
+    ]
+    return max(
+        runs,
+        key=lambda run: run.metrics["validation"][task]["ndcg"]["mean"],
+        default=None,
+    )
+
+
+def customer_by_external(source: Source, external_id: str) -> Customer | None:
+    identity = (
+        Identity.objects.filter(source=source, external_id=external_id)
+        .select_related("customer")
+        .first()
+    )
+    return identity.customer if identity else None
+
+
+def identity_ids(customer_ids: np.ndarray) -> np.ndarray:
+    """One identity of each customer (the first), aligned; -1 where there is none."""
+    rows = Identity.objects.values("customer_id").annotate(first=Min("pk"))
+    if len(customer_ids) <= 1000:
+        rows = rows.filter(customer_id__in=customer_ids.tolist())
+    pairs = np.array(list(rows.values_list("customer_id", "first")), np.int64)
+    return _aligned(pairs.reshape(-1, 2), customer_ids)
+
+
+def members_of(segment_ids: Collection[int]) -> np.ndarray:
+    """Customers who are in any of the segments, ascending."""
+    rows = Membership.objects.filter(segment__in=segment_ids)
+    sql, params = rows.values_list("customer_id").distinct().query.sql_with_params()
+    ids = bulk.read(sql, params).column(0).to_numpy()
+    return np.sort(ids.astype(np.int64))
+
+
+def segments_of(customer_id: int) -> list[Segment]:
+    """The segments of the live sets that a customer is in."""
+    return list(
+        Segment.objects.filter(
+            memberships__customer=customer_id,
+            segment_set__stage=SegmentSet.Stage.LIVE,
+        ).select_related("segment_set")
+    )
+
+
+def items_by_id(ids: Collection[int]) -> dict[int, Item]:
+    rows = Item.objects.filter(pk__in=set(ids)).select_related("category")
+    return {item.pk: item for item in rows}
+
+
+def counts() -> dict[str, int]:
+    """How much there is of what, for the start page."""
+    return {
+        "events": _rows_of(Event),
+        "items": Item.objects.count(),
+        "customers": Customer.objects.count(),
+        "runs": ModelRun.objects.filter(status=ModelRun.Status.DONE).count(),
+        "segments": Segment.objects.filter(
+            segment_set__stage=SegmentSet.Stage.LIVE
+        ).count(),
+    }
+
+
+def _rows_of(model: type[Event]) -> int:
+    """Rows of a large table; PostgreSQL's own estimate where it has one."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass",
+                [model._meta.db_table],
+            )
+            estimate = cursor.fetchone()[0]
+        if estimate > 100_000:
+            return estimate
+    return model._default_manager.count()
+
+
+def _aligned(pairs: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Second column of (key, value) pairs for each wanted key, -1 where missing."""
+    if not len(pairs):
+        return np.full(len(wanted), -1, np.int64)
+    pairs = pairs[np.argsort(pairs[:, 0])]
+    at = np.searchsorted(pairs[:, 0], wanted).clip(max=len(pairs) - 1)
+    return np.where(pairs[at, 0] == wanted, pairs[at, 1], -1)

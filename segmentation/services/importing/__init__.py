@@ -1,0 +1,86 @@
+"""A file becomes rows: stage once, then apply in chunks that each leave their mark.
+
+    reading.py    CSV or Parquet → chunks of columns
+    staging.py    chunks → one Arrow file of canonical rows, and the rejects
+    applying.py   staged rows → tables, a chunk and its mark in one transaction
+
+A worker that is killed leaves either no staged file (it is read again) or the chunks
+that committed; the next one goes on after them. What the file brings is invisible to
+training and lists until the job is done (``frames``).
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.utils.text import get_valid_filename
+from django.utils.translation import gettext as _
+
+from segmentation import conf
+from segmentation.engine import mapping
+from segmentation.models import ImportJob, Source
+from segmentation.services import jobs
+from segmentation.services.importing import applying, reading, staging
+
+__all__ = ["create_job", "rejects_path", "run_import", "store_upload"]
+
+
+def create_job(
+    kind: str,
+    path: str | Path,
+    *,
+    columns: dict[str, str],
+    source: str = "shop",
+    encoding: str = "",
+    dry_run: bool = False,
+    original_name: str = "",
+    actor: Any = None,
+) -> ImportJob:
+    """Queue a file; ``columns`` may be empty when its headers are our field names."""
+    path = Path(path).resolve()
+    if not path.is_file():
+        raise jobs.Refused(_("There is no file %(path)s.") % {"path": path})
+    made_source, _created = Source.objects.get_or_create(name=source)
+    return ImportJob.objects.create(
+        kind=kind,
+        path=str(path),
+        columns=columns,
+        source=made_source,
+        encoding=encoding,
+        is_dry_run=dry_run,
+        original_name=original_name or path.name,
+        progress_unit="rows",
+        created_by=actor,
+    )
+
+
+def store_upload(file: BinaryIO, name: str) -> Path:
+    """Keep an uploaded file under STRATA_HOME; answers where."""
+    folder = conf.home() / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{uuid.uuid4().hex[:12]}-{get_valid_filename(name)[-80:]}"
+    with path.open("wb") as target:
+        shutil.copyfileobj(file, target, 2**20)
+    return path
+
+
+def rejects_path(job: ImportJob) -> Path | None:
+    """The refused rows of a job with their reasons, or None when there are none."""
+    path = staging.folder_of(job) / staging.REJECTS
+    return path if job.rows_rejected and path.exists() else None
+
+
+def run_import(job: ImportJob, held: jobs.Held) -> None:
+    """Bring the file in. Refused when it is no table or the mapping does not fit."""
+    try:
+        staged = staging.stage(job, held)
+    except (mapping.MappingError, reading.Unreadable) as error:
+        raise jobs.Refused(str(error)) from error
+    if job.is_dry_run:
+        applying.count_only(job, held, staged)
+    else:
+        applying.apply(job, held, staged)
+    staging.drop_staged(job)

@@ -1,0 +1,198 @@
+"""Artifacts and what is live: a folder of arrays for each run, switched in one step.
+
+An artifact is written to a folder of its own and named by the row only when it is
+whole. Where the storage is not a directory of this host, a copy is kept on local disk
+and memory-mapped from there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, InvalidStorageError, storages
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from segmentation import conf
+from segmentation.engine import recommenders
+from segmentation.models import ModelRun, Purpose
+from segmentation.services import audit, jobs
+
+CHECK_SECONDS = 2.0  # how long a process may serve the former run after a switch
+INDEX = "files.json"
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Precomputed lists of one run, memory-mapped; ``owner_ids`` ascending.
+
+    Owners are customers, or items for the purpose ``similar``.
+    """
+
+    run_id: int
+    algorithm: str
+    owner_ids: np.ndarray
+    item_ids: np.ndarray  # owners × length, our item ids, 0 pads
+    scores: np.ndarray
+    popular_ids: np.ndarray
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """Row of each owner, -1 where the run does not know it."""
+        if not len(self.owner_ids):
+            return np.full(len(ids), -1)
+        at = np.searchsorted(self.owner_ids, ids).clip(max=len(self.owner_ids) - 1)
+        return np.where(self.owner_ids[at] == ids, at, -1)
+
+
+@contextmanager
+def new_artifact(run: ModelRun) -> Iterator[tuple[Path, str]]:
+    """A folder to write into, and the name it is published under when all went well."""
+    name = f"{run.pk}-{uuid.uuid4().hex[:8]}"
+    conf.home().mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="artifact-", dir=conf.home()))
+    try:
+        yield folder, name
+        _publish(folder, name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def load_model(run: ModelRun) -> recommenders.base.Recommender:
+    """The fitted model of a run."""
+    return recommenders.load(local_folder(run.artifact) / "model")
+
+
+def local_folder(name: str) -> Path:
+    """The artifact on this host's disk, copied there first if need be."""
+    storage = _storage()
+    if isinstance(storage, FileSystemStorage):
+        return Path(storage.path(name))
+    target = conf.home() / "artifact-copies" / name
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="copy-", dir=target.parent))
+        with storage.open(f"{name}/{INDEX}") as file:
+            index = json.load(file)
+        for inner in index:
+            path = folder / inner
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with storage.open(f"{name}/{inner}") as source, path.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 2**20)
+        try:
+            folder.rename(target)
+        except OSError:  # another process was first; its copy is as good
+            shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def promote(run: ModelRun, *, actor: Any = None) -> ModelRun | None:
+    """Make a run the live one of its purpose; answers the run it replaced.
+
+    Also the way back: any kept run can be promoted again.
+    """
+    if not run.artifact:
+        raise jobs.Refused(_("This run has no artifact; only a finished one can live."))
+    with transaction.atomic():
+        rivals = ModelRun.objects.filter(purpose=run.purpose)
+        former = rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).first()
+        rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).update(
+            stage=ModelRun.Stage.RETIRED
+        )
+        run.stage = ModelRun.Stage.LIVE
+        run.promoted_at = timezone.now()
+        run.save(update_fields=["stage", "promoted_at"])
+        changes = {"live run": [former.pk if former else None, run.pk]}
+        audit.record(actor, "promote", run, changes)
+    _cache.clear()
+    return former
+
+
+def gate(run: ModelRun) -> dict[str, Any]:
+    """Whether a run may go live: on validation it is not worse than the live one."""
+    task = "again" if run.purpose == Purpose.AGAIN else "discover"
+    live = ModelRun.objects.filter(purpose=run.purpose, stage=ModelRun.Stage.LIVE)
+    rival = live.exclude(pk=run.pk).first()
+    verdict: dict[str, Any] = {"live_run": rival.pk if rival else None, "passed": True}
+    if rival is None:
+        verdict["reason"] = _("Nothing is live for this purpose yet.")
+        return verdict
+    ours, theirs = (_validated(each, task) for each in (run, rival))
+    verdict["passed"] = theirs is None or (ours is not None and ours >= theirs)
+    verdict["reason"] = _(
+        "NDCG@10 on validation: %(ours)s, the live run %(theirs)s."
+    ) % {"ours": ours, "theirs": theirs}
+    return verdict
+
+
+def _validated(run: ModelRun, task: str) -> float | None:
+    result = run.metrics.get("validation", {}).get(task)
+    return result["ndcg"]["mean"] if result else None
+
+
+def live_lists(purpose: str) -> Lists | None:
+    """The lists of the live run, as this process knows it since at most 2 s."""
+    now = time.monotonic()
+    checked, lists = _cache.get(purpose, (0.0, None))
+    if checked and now - checked < CHECK_SECONDS:
+        return lists
+    with _lock:
+        run = (
+            ModelRun.objects.filter(purpose=purpose, stage=ModelRun.Stage.LIVE)
+            .only("pk", "algorithm", "artifact")
+            .first()
+        )
+        if run is None:
+            lists = None
+        elif lists is None or lists.run_id != run.pk:
+            lists = _mapped(run)
+        _cache[purpose] = (now, lists)
+    return lists
+
+
+_cache: dict[str, tuple[float, Lists | None]] = {}
+_lock = threading.Lock()
+
+
+def _mapped(run: ModelRun) -> Lists:
+    folder = local_folder(run.artifact) / "lists"
+    names = ("owner_ids", "item_ids", "scores", "popular_ids")
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    return Lists(run_id=run.pk, algorithm=run.algorithm, **arrays)
+
+
+def _publish(folder: Path, name: str) -> None:
+    files = sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
+    (folder / INDEX).write_text(json.dumps(files))
+    storage = _storage()
+    if isinstance(storage, FileSystemStorage):
+        target = Path(storage.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        folder.rename(target)
+        return
+    for inner in [*files, INDEX]:
+        with (folder / inner).open("rb") as file:
+            storage.save(f"{name}/{inner}", File(file))
+
+
+def _storage() -> Any:
+    """The host's storage named "artifacts", else a folder under STRATA_HOME."""
+    try:
+        return storages["artifacts"]
+    except InvalidStorageError:
+        return FileSystemStorage(location=conf.home() / "artifacts")

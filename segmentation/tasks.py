@@ -1,0 +1,59 @@
+"""The score: which deed follows which. Each task loads a row and makes one call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from celery import current_app, shared_task
+from django.db import transaction
+from django.utils import timezone
+
+from segmentation.models import ImportJob, Job, ModelRun, SegmentSet
+from segmentation.services import importing, jobs, segmenting, training
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="segmentation.tasks.sweep_jobs")
+def sweep_jobs() -> None:
+    for job in jobs.sweep(timezone.now()):
+        hint(job)
+
+
+@shared_task(name=ImportJob.task, throws=(jobs.Stopped,))
+def run_import(job_id: int) -> None:
+    perform(ImportJob.objects.get(pk=job_id), importing.run_import)
+
+
+@shared_task(name=ModelRun.task, throws=(jobs.Stopped,))
+def train_model(run_id: int) -> None:
+    perform(ModelRun.objects.get(pk=run_id), training.train)
+
+
+@shared_task(name=SegmentSet.task, throws=(jobs.Stopped,))
+def build_segments(set_id: int) -> None:
+    perform(SegmentSet.objects.get(pk=set_id), segmenting.build)
+
+
+def perform(job: Job, deed: Callable[..., None]) -> None:
+    """Hold the job and do its deed; also what a command does in its own process."""
+    with jobs.hold(job) as held:
+        deed(job, held)
+
+
+def hint(job: Job) -> None:
+    """Offer a job to its queue once it is committed.
+
+    A broker that is down is no failure: the sweep offers the row again.
+    """
+    transaction.on_commit(partial(_offer, type(job), job.pk))
+
+
+def _offer(model: type[Job], pk: int) -> None:
+    model._default_manager.filter(pk=pk).update(hinted_at=timezone.now())
+    try:
+        current_app.send_task(model.task, args=[pk], queue=model.queue)
+    except (OSError, current_app.connection().connection_errors):
+        log.warning("the broker is down; %s %s waits for the sweep", model, pk)
