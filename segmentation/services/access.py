@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 import jwt
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,6 +28,8 @@ TOKEN_SECONDS = 3600
 AUDIENCE = "strata-customer"
 ALGORITHM = "HS256"
 CLOCK_SKEW_SECONDS = 5
+
+T = TypeVar("T")
 
 
 class Scope(models.TextChoices):
@@ -70,29 +73,12 @@ class Key:
 def key_of(text: str) -> Key | None:
     """The active key with this text, or None; no query within KEEP_SECONDS."""
     key_hash = ApiKey.hash_of(text)
-    kept = _keys.get(key_hash)
-    if kept is None or kept[0] <= time.monotonic():
-        row = (
-            ApiKey.objects.select_related("source")
-            .filter(key_hash=key_hash, is_active=True)
-            .first()
-        )
-        if row is None:  # not kept: anybody can make up any number of wrong keys
-            _keys.pop(key_hash, None)
-            return None
-        kept = _keep(_keys, key_hash, _as_key(row))
-    return kept[1]
+    return _keys.get(key_hash, lambda: _read_key(key_hash))
 
 
 def known_origins() -> frozenset[str]:
     """Origins that at least one active publishable key allows (for CORS)."""
-    kept = _origins.get("")
-    if kept is None or kept[0] <= time.monotonic():
-        rows = ApiKey.objects.filter(is_active=True, kind=ApiKey.Kind.PUBLISHABLE)
-        lists = rows.values_list("allowed_origins", flat=True)
-        found = frozenset(_origin(text) for texts in lists for text in texts)
-        kept = _keep(_origins, "", found)
-    return kept[1]
+    return _origins.get("", _read_origins) or frozenset()
 
 
 def issue_token(
@@ -143,25 +129,14 @@ def customer_of_token(text: str, source: Source) -> str:
 
 def signing_secret() -> SigningSecret:
     """The secret that signs now; the first one is made when there is none."""
-    kept = _signers.get("")
-    if kept is None or kept[0] <= time.monotonic():
-        usable = SigningSecret.objects.filter(retired_at__isnull=True)
-        newest = usable.order_by("-created_at", "-pk").first()
-        kept = _keep(_signers, "", newest or _first_secret())
-    return kept[1]
+    signer = _signers.get("", _newest_secret)
+    assert signer is not None
+    return signer
 
 
 def secret_of(key_id: str) -> str | None:
     """The text of a secret that may still verify, or None."""
-    kept = _secrets.get(key_id)
-    if kept is None or kept[0] <= time.monotonic():
-        row = SigningSecret.objects.filter(key_id=key_id, retired_at__isnull=True)
-        secret = row.first()
-        if secret is None:
-            _secrets.pop(key_id, None)
-            return None
-        kept = _keep(_secrets, key_id, secret.secret)
-    return kept[1]
+    return _secrets.get(key_id, lambda: _read_secret(key_id))
 
 
 def rotate_secret() -> SigningSecret:
@@ -186,15 +161,64 @@ def forget() -> None:
         kept.clear()
 
 
+class _Kept(Generic[T]):
+    """Answers of the database, each kept for KEEP_SECONDS in this process."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[float, T]] = {}
+
+    def get(self, name: str, read: Callable[[], T | None]) -> T | None:
+        row = self._rows.get(name)
+        now = time.monotonic()
+        if row is not None and now < row[0]:
+            return row[1]
+        found = read()
+        if found is None:  # not kept: anybody can make up any number of wrong names
+            self._rows.pop(name, None)
+            return None
+        if len(self._rows) >= MAX_KEPT:
+            self._rows.clear()
+        self._rows[name] = (now + KEEP_SECONDS, found)
+        return found
+
+    def clear(self) -> None:
+        self._rows.clear()
+
+
+_keys: _Kept[Key] = _Kept()
+_origins: _Kept[frozenset[str]] = _Kept()
+_signers: _Kept[SigningSecret] = _Kept()
+_secrets: _Kept[str] = _Kept()
+
+
+def _read_key(key_hash: str) -> Key | None:
+    rows = ApiKey.objects.select_related("source")
+    row = rows.filter(key_hash=key_hash, is_active=True).first()
+    return _as_key(row) if row else None
+
+
+def _read_origins() -> frozenset[str]:
+    rows = ApiKey.objects.filter(is_active=True, kind=ApiKey.Kind.PUBLISHABLE)
+    lists = rows.values_list("allowed_origins", flat=True)
+    return frozenset(_origin(text) for texts in lists for text in texts)
+
+
+def _read_secret(key_id: str) -> str | None:
+    rows = SigningSecret.objects.filter(key_id=key_id, retired_at__isnull=True)
+    row = rows.first()
+    return row.secret if row else None
+
+
+def _newest_secret() -> SigningSecret:
+    usable = SigningSecret.objects.filter(retired_at__isnull=True)
+    return usable.order_by("-created_at", "-pk").first() or _first_secret()
+
+
 def _first_secret() -> SigningSecret:
     """Two processes that find no secret agree on one: they try the same key id."""
     last = SigningSecret.objects.order_by("-pk").values_list("pk", flat=True).first()
     made, _created = SigningSecret.objects.get_or_create(
-        key_id=f"s{(last or 0) + 1}",
-        defaults={
-            "secret": secrets.token_urlsafe(48),
-            "created_at": timezone.now(),
-        },
+        key_id=f"s{(last or 0) + 1}", defaults={"secret": secrets.token_urlsafe(48)}
     )
     return made
 
@@ -216,16 +240,3 @@ def _as_key(row: ApiKey) -> Key:
 def _origin(text: str) -> str:
     """As a browser writes it: lower case, no slash at the end."""
     return str(text).strip().rstrip("/").lower()
-
-
-_keys: dict[str, tuple[float, Key]] = {}
-_origins: dict[str, tuple[float, frozenset[str]]] = {}
-_signers: dict[str, tuple[float, SigningSecret]] = {}
-_secrets: dict[str, tuple[float, str]] = {}
-
-
-def _keep(kept: dict, name: str, value):  # noqa: ANN001, ANN202
-    if len(kept) >= MAX_KEPT:
-        kept.clear()
-    kept[name] = (time.monotonic() + KEEP_SECONDS, value)
-    return kept[name]
