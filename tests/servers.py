@@ -65,7 +65,7 @@ def _postgres(folder: Path, *, durable: bool) -> Iterator[str]:
     home = folder / "postgres"
     home.mkdir(mode=0o700)
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        nobody = pwd.getpwnam("nobody")
+        nobody = _nobody()
         account = {"user": nobody.pw_uid, "group": nobody.pw_gid}
         programs = _copy_for_others(programs, folder / "programs")
         os.chown(home, nobody.pw_uid, nobody.pw_gid)
@@ -79,16 +79,7 @@ def _postgres(folder: Path, *, durable: bool) -> Iterator[str]:
     make += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     make += ["--auth=scram-sha-256", f"--pwfile={word}", "--no-instructions"]
     make += [] if durable else ["--no-sync"]
-    done = subprocess.run(
-        make,
-        cwd=home,
-        env=_bare_environment(),
-        capture_output=True,
-        text=True,
-        **account,
-    )
-    if done.returncode:
-        raise ServersError(f"PostgreSQL could not be set up: {done.stderr.strip()}")
+    _make_cluster(make, home, account)
     options = TUNING + (() if durable else FAST_AND_LOOSE)
     command = [programs / "bin" / "postgres", "-D", data]
     for option in options:
@@ -97,6 +88,37 @@ def _postgres(folder: Path, *, durable: bool) -> Iterator[str]:
         url = f"postgres://postgres:{password}@127.0.0.1:{port}"
         _wait_for_postgres(url)
         yield url
+
+
+def _nobody() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError as error:
+        raise ServersError(
+            "PostgreSQL refuses to run as root and there is no user `nobody` to run it "
+            "as; run this command as an ordinary user."
+        ) from error
+
+
+def _make_cluster(command: list, home: Path, account: Mapping[str, int]) -> None:
+    """Run initdb, which asks for a password file and an account that owns the folder."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=home,
+            env=_bare_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            **account,
+        )
+    except OSError as error:
+        raise ServersError(
+            f"PostgreSQL cannot be run in {home}: {error}. See that everybody may enter "
+            "the folder for temporary files (the variable TMPDIR names it)."
+        ) from error
+    if done.returncode:
+        raise ServersError(f"PostgreSQL could not be set up: {done.stderr.strip()}")
 
 
 def _copy_for_others(programs: Path, target: Path) -> Path:
