@@ -216,9 +216,10 @@ def _newest_secret() -> SigningSecret:
 
 def _first_secret() -> SigningSecret:
     """Two processes that find no secret agree on one: they try the same key id."""
-    last = SigningSecret.objects.order_by("-pk").values_list("pk", flat=True).first()
+    retired = SigningSecret.objects.filter(retired_at__isnull=False)
+    last = retired.order_by("-pk").values_list("pk", flat=True).first()
     made, _created = SigningSecret.objects.get_or_create(
-        key_id=f"s{(last or 0) + 1}", defaults={"secret": secrets.token_urlsafe(48)}
+        key_id=f"s{last or 0}", defaults={"secret": secrets.token_urlsafe(48)}
     )
     return made
 
