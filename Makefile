@@ -36,11 +36,11 @@ soak: venv-dev  ## long kill and simulation runs, by hand
 
 lint: venv-dev  ## style, types, spelling, migrations, translations
 	@echo "ruff, mypy, codespell, migrations, translations …"
-	@$(V)/ruff check --quiet .
+	@$(V)/ruff check --quiet --output-format concise .
 	@$(V)/ruff format --quiet --check .
-	@$(V)/mypy --no-error-summary
+	@STRATA_HOME=.mypy_cache/home $(V)/mypy --no-error-summary
 	@$(V)/codespell $$(git ls-files | grep -v -E '\.(po|mo|txt|svg|png|min\.js)$$')
-	@$(V)/python manage.py makemigrations --check --dry-run
+	@STRATA_HOME=.mypy_cache/home $(V)/python manage.py makemigrations --check --dry-run
 	@$(V)/python .ci/messages.py check
 	@echo "lint is clean"
 

@@ -101,7 +101,7 @@ def _nobody() -> pwd.struct_passwd:
 
 
 def _make_cluster(command: list, home: Path, account: Mapping[str, int]) -> None:
-    """Run initdb, which asks for a password file and an account that owns the folder."""
+    """Run initdb as the account that owns the folder."""
     try:
         done = subprocess.run(
             command,
@@ -114,8 +114,8 @@ def _make_cluster(command: list, home: Path, account: Mapping[str, int]) -> None
         )
     except OSError as error:
         raise ServersError(
-            f"PostgreSQL cannot be run in {home}: {error}. See that everybody may enter "
-            "the folder for temporary files (the variable TMPDIR names it)."
+            f"PostgreSQL cannot be run in {home}: {error}. See that everybody may "
+            "enter the folder for temporary files (the variable TMPDIR names it)."
         ) from error
     if done.returncode:
         raise ServersError(f"PostgreSQL could not be set up: {done.stderr.strip()}")
