@@ -48,7 +48,10 @@ def rho(alpha: float, sequential: int) -> float:
 def smallest_detectable(
     control: Arm, treatment: Arm, alpha: float, sequential: int | None
 ) -> float | None:
-    """Return the increase these arms would have found with a power of 80 %."""
+    """Return the increase these arms would have found with a power of 80 %.
+
+    Of means, an increase that leaves the spread as it is: if more people buy, it grows.
+    """
     quantile = distributions.norm.ppf(POWER)
     both_binary = control.successes is not None and treatment.successes is not None
     if not both_binary or sequential is not None:
