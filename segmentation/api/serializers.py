@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiTypes, extend_schema_field
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiTypes,
+    extend_schema_field,
+)
 from rest_framework import serializers
 
 from segmentation.models import Kind, Purpose
@@ -17,6 +21,13 @@ ID_LENGTH = 120
 # What a shop may report; the other kinds are written by Strata itself.
 SHOP_KINDS = tuple(kind.name.lower() for kind in Kind if kind < Kind.MESSAGE_ACCEPTED)
 LIST_PURPOSES = (Purpose.DISCOVER.value, Purpose.AGAIN.value)
+
+CUSTOMER_TOKEN = OpenApiParameter(
+    "X-Customer-Token",
+    str,
+    OpenApiParameter.HEADER,
+    description=_("With a publishable key: whom the call may be about."),
+)
 
 
 @extend_schema_field(OpenApiTypes.STR)

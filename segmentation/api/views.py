@@ -27,6 +27,7 @@ class Events(StorefrontView):
 
     @extend_schema(
         operation_id="record_events",
+        parameters=[serializers.CUSTOMER_TOKEN],
         request=serializers.EventsSerializer,
         responses={
             200: serializers.RecordedSerializer,
@@ -54,7 +55,7 @@ class Recommendations(StorefrontView):
 
     @extend_schema(
         operation_id="recommendations",
-        parameters=[serializers.ListQuerySerializer],
+        parameters=[serializers.ListQuerySerializer, serializers.CUSTOMER_TOKEN],
         responses={200: serializers.ListSerializer, **documented()},
     )
     def get(self, request: Request) -> Response:
@@ -85,7 +86,7 @@ class SimilarItems(StorefrontView):
 
     @extend_schema(
         operation_id="similar_items",
-        parameters=[serializers.SimilarQuerySerializer],
+        parameters=[serializers.SimilarQuerySerializer, serializers.CUSTOMER_TOKEN],
         responses={200: serializers.ListSerializer, **documented()},
     )
     def get(self, request: Request, item_id: str) -> Response:
