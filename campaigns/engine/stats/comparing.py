@@ -132,10 +132,11 @@ def _newcombe(
 ) -> tuple[Limits, Limits, float]:
     """Return Wilson's limits of each arm (treatment, control) and the score p-value."""
     counts = [(arm.successes or 0, arm.n) for arm in (treatment, control)]
-    ends = [
-        np.clip(proportion.proportion_confint(x, n, alpha, method="wilson"), 0, 1)
-        for x, n in counts
+    pairs = [
+        proportion.proportion_confint(x, n, alpha, method="wilson") for x, n in counts
     ]
+    # Rounding may leave the lowest limit a hair below 0.
+    ends = [(max(0.0, float(low)), min(1.0, float(high))) for low, high in pairs]
     (x1, n1), (x2, n2) = counts
     if x1 + x2 in (0, n1 + n2):  # everybody did the same: the test is 0/0
         return ends[0], ends[1], 1.0

@@ -113,6 +113,7 @@ def test_tiny_arms_never_answer_nan(counts, sequential):
     lift = stats.compare(control, treatment, sequential=sequential)
     numbers = [v for v in vars(lift).values() if isinstance(v, float)]
     assert np.isfinite(numbers).all()
+    assert {type(number) for number in numbers} <= {float}
 
 
 def test_impossible_arms_are_refused():
