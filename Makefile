@@ -35,14 +35,15 @@ soak: venv-dev  ## long kill and simulation runs, by hand
 	@$(V)/python -m tests.servers -- pytest -n $(N) -m soak $(ARGS) $(TESTS)
 
 lint: venv-dev  ## style, types, spelling, migrations, translations
-	@echo "ruff, mypy, codespell, migrations, translations …"
-	@$(V)/ruff check --quiet --output-format concise .
-	@$(V)/ruff format --quiet --check .
-	@STRATA_HOME=.mypy_cache/home $(V)/mypy --no-error-summary
-	@$(V)/codespell $$(git ls-files | grep -v -E '\.(po|mo|txt|svg|png|min\.js)$$')
-	@STRATA_HOME=.mypy_cache/home $(V)/python manage.py makemigrations --check --dry-run
-	@$(V)/python .ci/messages.py check
-	@echo "lint is clean"
+	@echo "ruff, mypy, codespell, migrations, translations ..."
+	@bad=0; export STRATA_HOME=.mypy_cache/home; \
+	$(V)/ruff check --quiet --output-format concise . || bad=1; \
+	$(V)/ruff format --quiet --check . || { echo "run .venv/bin/ruff format"; bad=1; }; \
+	$(V)/mypy --no-error-summary || bad=1; \
+	$(V)/codespell $$(git ls-files | grep -vE '\.(po|mo|txt|svg|png|min\.js)$$') || bad=1; \
+	$(V)/python manage.py makemigrations --check --dry-run || bad=1; \
+	$(V)/python .ci/messages.py check || bad=1; \
+	[ $$bad = 0 ] && echo "lint is clean"
 
 bench: venv-dev  ## every benchmark, one JSON object each
 	@for file in benchmarks/*.py; do \

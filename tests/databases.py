@@ -62,6 +62,7 @@ def settle(database: str, worker: str, home: Path) -> None:
         os.environ.pop(name, None)
     os.environ["DJANGO_SETTINGS_MODULE"] = "recsys_project.settings"
     os.environ["STRATA_HOME"] = str(home)
+    (home / "static").mkdir()  # WhiteNoise warns in every test when it is not there
     if database == "sqlite":
         return  # the embedded default: a file in STRATA_HOME
     number = int(worker.removeprefix("gw") or 0) if worker.startswith("gw") else 0

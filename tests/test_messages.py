@@ -74,7 +74,9 @@ def test_every_visible_string_is_translated(messages):
 
 def test_django_finds_the_translations_of_both_apps_and_the_project(messages):
     for name in messages.FOLDERS:
-        catalogue = polib.pofile(str(messages.po_path(ROOT, name)))
+        path = messages.po_path(ROOT, name)
+        assert path.exists()
+        catalogue = polib.pofile(str(path))
         entry = next(e for e in catalogue if not e.msgid_plural and not e.msgctxt)
         with translation.override("zh-hans"):
             assert translation.gettext(entry.msgid) != entry.msgid
