@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import binascii
 import io
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -40,9 +42,12 @@ def read(sql: str, params: Sequence[Any]) -> pa.Table:
     import adbc_driver_postgresql.dbapi as adbc
 
     with adbc.connect(_address()) as database, database.cursor() as cursor:
-        for number in range(1, len(params) + 1):
-            sql = sql.replace("%s", f"${number}", 1)
-        cursor.execute(sql.replace("%%", "%"), tuple(params) or None)
+        numbers = itertools.count(1)
+        sql = "%".join(
+            re.sub("%s", lambda _mark: f"${next(numbers)}", part)
+            for part in sql.split("%%")
+        )
+        cursor.execute(sql, tuple(params) or None)
         return cursor.fetch_arrow_table()
 
 

@@ -58,7 +58,8 @@ def staged(rows: pa.Table) -> Iterator[str]:
 
 def read(sql: str, params: Sequence[Any]) -> pa.Table:
     path = str(connection.settings_dict["NAME"])
-    question = json.dumps([sql.replace("%s", "?").replace("%%", "%"), list(params)])
+    sql = "%".join(part.replace("%s", "?") for part in sql.split("%%"))
+    question = json.dumps([sql, list(params)])
     with tempfile.TemporaryDirectory(prefix="strata-") as folder:
         target = str(Path(folder) / "rows.arrow")
         child = subprocess.run(
