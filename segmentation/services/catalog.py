@@ -232,8 +232,9 @@ def _insert_identities(
         if connection.vendor == "postgresql":
             sequence = "pg_get_serial_sequence('segmentation_customer', 'id')"
             c.execute(
-                f"WITH new AS MATERIALIZED "
-                f"(SELECT s.name, nextval({sequence}) AS id {wanting}), "
+                # In the order of names, so that both databases give equal ids.
+                f"WITH new AS MATERIALIZED (SELECT name, nextval({sequence}) AS id "
+                f'FROM (SELECT s.name {wanting} ORDER BY s.name COLLATE "C") named), '
                 f"made AS (INSERT INTO {into_customer} "
                 f"SELECT id, {_casts(customer)} FROM new) "
                 f"INSERT INTO {into_identity} "
