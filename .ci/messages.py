@@ -48,7 +48,7 @@ CALL = re.compile(
     rf"(?<!\w)({'|'.join(KEYWORDS)})\(\s*({LITERAL}(?:\s*,\s*{LITERAL})*)", re.DOTALL
 )
 PLACEHOLDER = re.compile(
-    r"%\(\w+\)[a-z]|%[sd]|(?<!\{)\{\w*(?:![rs])?(?::[^{}]*)?\}(?!\})"
+    r"%%|%\(\w+\)[a-z]|%[sd]|(?<!\{)\{\w*(?:![rs])?(?::[^{}]*)?\}(?!\})"
 )
 
 Found = tuple[str, dict[str, str]]  # where, the string arguments by name
