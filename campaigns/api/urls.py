@@ -25,5 +25,16 @@ urlpatterns = [
         views.Consents.as_view(),
         name="api-consents",
     ),
+    path(
+        "customers/<str:customer_id>/export/",
+        views.CustomerExport.as_view(),
+        name="api-customer-export",
+    ),
+    path(
+        "customers/<str:customer_id>/",
+        views.CustomerData.as_view(),
+        name="api-customer",
+    ),
+    path("placements/<slug:slug>/", views.PlacementAds.as_view(), name="api-placement"),
     re_path(r"", pages.Nowhere.as_view(), name="api-nowhere"),
 ]

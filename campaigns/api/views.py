@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,13 +16,14 @@ from rest_framework.response import Response
 from campaigns.api import serializers
 from campaigns.api.serializers import WEB_PUSH
 from campaigns.channels.base import BadAddress
-from campaigns.models import Consent
-from campaigns.services import consent, contacts, keys
+from campaigns.models import Consent, Placement
+from campaigns.services import consent, contacts, keys, placements, privacy
+from segmentation import queries
 from segmentation.api.authentication import person
 from segmentation.api.base import StorefrontView
 from segmentation.api.problems import Problem, documented
 from segmentation.api.serializers import CUSTOMER_TOKEN
-from segmentation.models import Identity
+from segmentation.models import Customer, Identity
 from segmentation.services import identities
 from segmentation.services.access import Scope
 
@@ -111,6 +114,57 @@ class Consents(StorefrontView):
         return Response({"consents": [_said(row) for row in kept]})
 
 
+class PlacementAds(StorefrontView):
+    scope = Scope.ADS
+
+    @extend_schema(
+        operation_id="placement",
+        parameters=[serializers.PlacementQuerySerializer, CUSTOMER_TOKEN],
+        responses={200: serializers.PlacementSerializer, **documented()},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Decide what stands in a placement for one person; often nothing at all."""
+        asked = serializers.PlacementQuerySerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        named = asked.validated_data
+        who = person(request, named.get("customer_id"), named.get("visitor_id"))
+        identity = who.new_identity(request.user)
+        placement = get_object_or_404(Placement, slug=slug, is_active=True)
+        decided = placements.decide(
+            placement,
+            identity_id=identity.pk if identity else None,
+            customer_id=identity.customer.pk if identity else None,
+            now=timezone.now(),
+            n=named["n"],
+        )
+        return Response({"placement": slug, "ads": [_ad(one) for one in decided]})
+
+
+class CustomerData(StorefrontView):
+    scope = Scope.PRIVACY
+
+    @extend_schema(
+        operation_id="erase_customer",
+        responses={200: OpenApiTypes.OBJECT, **documented()},
+    )
+    def delete(self, request: Request, customer_id: str) -> Response:
+        """Erase a customer everywhere; the answer is the receipt."""
+        customer = _known(request, customer_id)
+        return Response(privacy.erase_customer(customer, now=timezone.now()))
+
+
+class CustomerExport(StorefrontView):
+    scope = Scope.PRIVACY
+
+    @extend_schema(
+        operation_id="export_customer",
+        responses={200: OpenApiTypes.OBJECT, **documented()},
+    )
+    def get(self, request: Request, customer_id: str) -> Response:
+        """Everything that is kept about a customer."""
+        return Response(privacy.export_customer(_known(request, customer_id)))
+
+
 def _checked(serializer: type, request: Request) -> dict[str, Any]:
     asked = serializer(data=request.data)
     asked.is_valid(raise_exception=True)
@@ -144,10 +198,30 @@ def _resolved(request: Request, **names: str | None) -> Identity:
         raise ValidationError({"customer_id": [str(error)]}) from error
 
 
+def _known(request: Request, external_id: str) -> Customer:
+    found = queries.customer_by_external(request.user.source, external_id)
+    if found is None:
+        raise Http404(_("There is no customer “%(id)s”.") % {"id": external_id})
+    return found
+
+
 def _said(row: Consent) -> dict[str, Any]:
     return {
         "channel": row.channel,
         "purpose": row.purpose,
         "granted": row.granted,
         "said_at": row.said_at,
+    }
+
+
+def _ad(decided: placements.Slot) -> dict[str, Any]:
+    ad = decided.ad
+    return {
+        "decision_id": decided.decision_id,
+        "title": ad.title,
+        "body": ad.body,
+        "image": ad.image,
+        "item_id": ad.item.external_id if ad.item else None,
+        "impression_url": decided.impression_url,
+        "click_url": decided.click_url,
     }

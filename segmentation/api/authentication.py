@@ -65,15 +65,30 @@ class Person:
     visitor: str | None
 
     def identity(self, key: access.Key) -> Identity | None:
-        """The identity, if it is known already and the key may read about it.
-
-        Without a token a browser reads only about anonymous visitors: a visitor id
-        that belongs to somebody by now does not open that person's lists.
-        """
+        """The identity, if it is known already and the key may read about it."""
         found = identities.find(key.source, self.customer, self.visitor)
-        if found is None or self.customer or not key.is_publishable:
-            return found
-        return None if identities.is_known(found) else found
+        return found if found and self._may_be_read(found, key) else None
+
+    def new_identity(self, key: access.Key) -> Identity | None:
+        """The same, made if need be: for calls that count what a person has seen."""
+        if not self.customer and not self.visitor:
+            return None
+        # Reading about a visitor who came along with a customer links nobody.
+        visitor = None if self.customer else self.visitor
+        try:
+            found = identities.resolve(key.source, self.customer, visitor)
+        except identities.BadId as error:
+            raise Problem(400, "invalid", str(error)) from error
+        return found if self._may_be_read(found, key) else None
+
+    def _may_be_read(self, found: Identity, key: access.Key) -> bool:
+        """Without a token a browser reads only about anonymous visitors.
+
+        A visitor id that belongs to somebody by now does not open that person's lists.
+        """
+        if self.customer or not key.is_publishable:
+            return True
+        return not identities.is_known(found)
 
 
 def person(request: Request, customer: str | None, visitor: str | None) -> Person:

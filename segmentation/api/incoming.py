@@ -17,7 +17,8 @@ from segmentation.services import events
 from segmentation.services.events import RowError
 
 CANONICAL = {"customer_id": "customer", "visitor_id": "visitor", "item_id": "item"}
-IDS = ("customer", "visitor", "item")
+DOCUMENTED = {canonical: name for name, canonical in CANONICAL.items()}
+IDS = tuple(DOCUMENTED)
 OUR_REFERENCES = ("launch", "ad")
 LARGEST = 2**63 - 1
 # What a script writes when it has no id: strangers must not become one person by it.
@@ -28,6 +29,7 @@ NO_IDS = frozenset({*mapping.NULLS, "undefined", "[object object]"})
 class Incoming:
     """Rows that may go on, where each stood in the call, and the ones that may not."""
 
+    sent: Sequence[Any]
     rows: list[dict[str, Any]] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
@@ -38,7 +40,15 @@ class Incoming:
             RowError(self.positions[error.index], error.field, error.message)
             for error in recorded.errors
         ]
-        return sorted(self.errors + theirs, key=lambda error: error.index)
+        found = [self._in_their_words(error) for error in self.errors + theirs]
+        return sorted(found, key=lambda error: error.index)
+
+    def _in_their_words(self, error: RowError) -> RowError:
+        """The same error under the name that the row used, or the documented one."""
+        name = DOCUMENTED.get(error.field)
+        if name is None or error.field in self.sent[error.index]:
+            return error
+        return RowError(error.index, name, error.message)
 
 
 def read(request: Request) -> Incoming:
@@ -47,9 +57,9 @@ def read(request: Request) -> Incoming:
     Raises a problem when a browser names a customer without that customer's token;
     everything else is an error of its own row.
     """
-    found = Incoming()
+    found = Incoming(_list_of(request.data))
     checked: dict[str | None, str | None] = {}  # named customer → vouched customer
-    for position, sent in enumerate(_list_of(request.data)):
+    for position, sent in enumerate(found.sent):
         if not isinstance(sent, dict):
             found.errors.append(RowError(position, "", _("This is not an object.")))
             continue

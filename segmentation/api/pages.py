@@ -42,7 +42,7 @@ class Schema(SpectacularAPIView):
         "TITLE": "Strata",
         "VERSION": "1",
         "SCHEMA_PATH_PREFIX": "/api/v1",
-        "PREPROCESSING_HOOKS": [only_ours],
+        "PREPROCESSING_HOOKS": ["segmentation.api.pages.only_ours"],
     }
 
 
@@ -58,6 +58,7 @@ class Nowhere(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+    metadata_class = None
     schema = None
 
     def get_exception_handler(self) -> Any:
