@@ -95,6 +95,7 @@ class Plan:
     columns: dict[str, str]
     time_zone: ZoneInfo
     kinds: dict[str, int]
+    itemless: tuple[int, ...] = ()  # kinds that can be without an item
     attributes: dict[str, str] = field(default_factory=dict)
 
 
@@ -105,6 +106,7 @@ def plan(
     *,
     time_zone: ZoneInfo,
     kinds: dict[str, int],
+    itemless: tuple[int, ...] = (),
 ) -> Plan:
     """Check a mapping against the file's headers; MappingError names what is wrong."""
     known = FIELDS[kind]
@@ -130,7 +132,7 @@ def plan(
             "or a constant such as =purchase."
         )
     plain = {k: v for k, v in columns.items() if k in known}
-    return Plan(kind, plain, time_zone, kinds, attributes)
+    return Plan(kind, plain, time_zone, kinds, itemless, attributes)
 
 
 def guess(kind: str, headers: list[str]) -> dict[str, str]:
@@ -161,7 +163,7 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
     for target in REQUIRED[plan.kind]:
         found.add(_is_null(columns[target]), target, None, "is missing")
     if plan.kind == "events":
-        _check_event_rows(columns, found)
+        _check_event_rows(columns, found, plan)
     columns |= {
         ATTRIBUTES + name: _clean_text(_raw(chunk, header), plan)[0]
         for name, header in plan.attributes.items()
@@ -170,11 +172,14 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
     return Canonical(pa.table(columns).take(kept), kept, found.rejects())
 
 
-def _check_event_rows(columns: dict[str, pa.Array], found: _Findings) -> None:
+def _check_event_rows(
+    columns: dict[str, pa.Array], found: _Findings, plan: Plan
+) -> None:
     nobody = _is_null(columns["customer"]) & _is_null(columns["visitor"])
     found.add(nobody, "customer", None, "is missing: nobody did this")
-    search = np.asarray(pc.fill_null(pc.equal(columns["kind"], 8), False))
-    found.add(_is_null(columns["item"]) & ~search, "item", None, "is missing")
+    itemless = pa.array(plan.itemless, pa.int64())
+    may_lack = np.asarray(pc.is_in(columns["kind"], itemless))
+    found.add(_is_null(columns["item"]) & ~may_lack, "item", None, "is missing")
     both = np.asarray(columns["customer"].is_valid())
     columns["visitor"] = pc.if_else(pa.array(both), None, columns["visitor"])
     columns["quantity"] = pc.fill_null(columns["quantity"], 1.0)

@@ -12,6 +12,7 @@ from segmentation.models.catalog import (
 )
 from segmentation.models.events import (
     KIND_WEIGHTS,
+    WITHOUT_ITEM,
     Event,
     EventDetail,
     Kind,
@@ -29,6 +30,7 @@ from segmentation.models.segments import (
 
 __all__ = [
     "KIND_WEIGHTS",
+    "WITHOUT_ITEM",
     "ApiKey",
     "AuditEntry",
     "Category",

@@ -22,6 +22,7 @@ class Kind(models.IntegerChoices):
     RATING = 7, _("rating")
     SEARCH = 8, _("search")
     REMOVE_FROM_CART = 9, _("removed from cart")
+    COUPON_REDEEMED = 10, _("coupon redeemed")
     MESSAGE_ACCEPTED = 20, _("message accepted")
     MESSAGE_CLICKED = 21, _("message clicked")
     MESSAGE_DISMISSED = 22, _("message dismissed")
@@ -36,6 +37,17 @@ class RefKind(models.IntegerChoices):
     AD = 2, _("ad")
     SERVED_LIST = 3, _("recommendation list")
 
+
+# What can be done without an item in it.
+WITHOUT_ITEM = (
+    Kind.SEARCH,
+    Kind.COUPON_REDEEMED,
+    Kind.MESSAGE_ACCEPTED,
+    Kind.MESSAGE_CLICKED,
+    Kind.MESSAGE_DISMISSED,
+    Kind.AD_SHOWN,
+    Kind.AD_CLICKED,
+)
 
 # How much one event of a kind says about interest, before time decay.
 KIND_WEIGHTS = {

@@ -14,7 +14,14 @@ from django.db import connection, transaction
 
 from segmentation import bulk, conf
 from segmentation.engine import keys, mapping
-from segmentation.models import Event, Kind, RefKind, ServedList, Source
+from segmentation.models import (
+    WITHOUT_ITEM,
+    Event,
+    Kind,
+    RefKind,
+    ServedList,
+    Source,
+)
 from segmentation.services import catalog, identities
 
 KINDS = {kind.name.lower(): kind.value for kind in Kind}
@@ -83,6 +90,7 @@ def record_events(
         table.column_names,
         time_zone=conf.time_zone(),
         kinds=KINDS,
+        itemless=WITHOUT_ITEM,
     )
     chunk = mapping.canonical(table, plan)
     errors = _row_errors(chunk.rejects)

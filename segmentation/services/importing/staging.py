@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from segmentation import conf
 from segmentation.engine import mapping
-from segmentation.models import ImportJob
+from segmentation.models import WITHOUT_ITEM, ImportJob
 from segmentation.services import events, jobs
 from segmentation.services.importing import reading
 
@@ -75,6 +75,7 @@ def _read_through(
         reader.headers,
         time_zone=conf.time_zone(),
         kinds=events.KINDS,
+        itemless=WITHOUT_ITEM,
     )
     n_read = n_rejected = 0
     quality = _Quality()
