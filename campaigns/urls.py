@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
-urlpatterns: list = []
+from django.urls import include, path
+
+from campaigns import views
+
+urlpatterns = [
+    path("api/v1/", include("campaigns.api.urls")),
+    path("t/<str:use>/<path:token>", views.tracked, name="tracked"),
+    path("push/worker.js", views.push_worker, name="push-worker"),
+]

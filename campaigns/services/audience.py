@@ -1,0 +1,120 @@
+"""Who a campaign is for, and who of them may be written to at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+from numpy.typing import NDArray
+
+from campaigns.models import Campaign, Consent, ContactPoint, Delivery, Recipient
+from segmentation.models import Customer, Membership
+
+CHUNK = 5000
+CAP_PERIOD = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some of the audience by ascending id. ``reasons`` says "" for the eligible."""
+
+    customer_ids: NDArray[np.int64]
+    reasons: NDArray[np.str_]
+    n_points: NDArray[np.int64]
+
+    @property
+    def last_id(self) -> int:
+        return int(self.customer_ids[-1])
+
+
+def members(campaign: Campaign) -> QuerySet[Customer]:
+    """Everybody the campaign is for, whether or not they may be written to."""
+    if campaign.to_everyone:
+        return Customer.objects.all()
+    chosen = list(campaign.segments.values_list("pk", flat=True))
+    inside = Membership.objects.filter(customer=OuterRef("pk"), segment__in=chosen)
+    return Customer.objects.filter(Exists(inside))
+
+
+def chunks(campaign: Campaign, *, after: int, at: datetime) -> Iterator[Chunk]:
+    """The audience with ids above ``after``, judged as of the instant ``at``."""
+    rows = judged(campaign, at=at)
+    while True:
+        found = list(
+            rows.filter(pk__gt=after)
+            .order_by("pk")
+            .values_list("pk", "refusal", "n_points")[:CHUNK]
+        )
+        if not found:
+            return
+        ids, reasons, n_points = zip(*found, strict=True)
+        chunk = Chunk(
+            np.array(ids, np.int64), np.array(reasons), np.array(n_points, np.int64)
+        )
+        yield chunk
+        after = chunk.last_id
+
+
+def judged(campaign: Campaign, *, at: datetime) -> QuerySet[Customer]:
+    """The audience with ``n_points`` and ``refusal``: "" or a Recipient.Reason."""
+    reason = Recipient.Reason
+    whens = [
+        When(~Exists(agreed(campaign.channel)), then=Value(reason.NO_CONSENT)),
+        When(n_points=0, then=Value(reason.UNREACHABLE)),
+    ]
+    rows = members(campaign).annotate(n_points=_n_points(campaign.channel))
+    if campaign.cap_per_week is not None:
+        rows = rows.annotate(n_recent=_n_recent(at))
+        capped = When(n_recent__gte=campaign.cap_per_week, then=Value(reason.CAPPED))
+        whens.append(capped)
+    return rows.annotate(
+        refusal=Case(*whens, default=Value(""), output_field=CharField())
+    )
+
+
+def agreed(channel: str, customer: str = "pk") -> QuerySet[Consent]:
+    """For Exists(): marketing on this channel was granted by the outer customer."""
+    return Consent.objects.filter(
+        customer=OuterRef(customer),
+        channel=channel,
+        purpose=Consent.Purpose.MARKETING,
+        granted=True,
+    )
+
+
+def _n_points(channel: str) -> Coalesce:
+    points = ContactPoint.objects.filter(
+        customer=OuterRef("pk"), channel=channel, is_active=True
+    )
+    return _counted(points.order_by().values("customer"), "pk")
+
+
+def _n_recent(at: datetime) -> Coalesce:
+    """Messages accepted in the week before; one to two devices is one message."""
+    accepted = Delivery.objects.filter(
+        recipient__customer=OuterRef("pk"),
+        status=Delivery.Status.ACCEPTED,
+        sent_at__gt=at - CAP_PERIOD,
+        sent_at__lte=at,
+    )
+    return _counted(accepted.order_by().values("recipient__customer"), "recipient")
+
+
+def _counted(rows: QuerySet, field: str) -> Coalesce:
+    counted = rows.annotate(n=Count(field, distinct=True)).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))

@@ -1,0 +1,59 @@
+"""From a claimed delivery to a parcel; templates and products are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from campaigns.channels.base import Channel, Outcome, Receipt
+from campaigns.models import Launch
+from campaigns.services import contacts, content, tracking
+from campaigns.services.sending.ledger import Claimed, Clock
+from campaigns.services.sending.wire import Answer, Parcel
+from segmentation import queries
+from segmentation.models import Item
+
+
+class Writer:
+    """Writes the messages of one launch."""
+
+    def __init__(self, launch: Launch, channel: Channel, clock: Clock) -> None:
+        self._launch, self._channel, self._clock = launch, channel, clock
+        variants = launch.campaign.variants.all()
+        self._contents = {variant.pk: content.Content(variant) for variant in variants}
+        self._items: dict[int, Item] = {}
+        self._links = tracking.Links(clock())
+        self.needs_name = any(each.needs_name for each in self._contents.values())
+
+    def parcels(self, rows: Sequence[Claimed]) -> tuple[list[Parcel], list[Answer]]:
+        """The messages for some deliveries, and an answer for each that has none."""
+        self._learn(rows)
+        parcels, answers = [], []
+        for row in rows:
+            try:
+                parcels.append(self._parcel(row))
+            except (ValueError, KeyError, TypeError) as error:
+                # One address or name that cannot be used never stops the others.
+                receipt = Receipt(Outcome.UNUSABLE, sample=f"{error}"[:200])
+                answers.append((row.id, receipt))
+        return parcels, answers
+
+    def _parcel(self, row: Claimed) -> Parcel:
+        until = self._launch.planned_at + timedelta(
+            seconds=self._launch.campaign.ttl_seconds
+        )
+        made = content.message(
+            self._contents[row.variant_id],
+            content.Person(row.id, row.customer_id, row.name, row.item_ids),
+            self._items,
+            launch=self._launch,
+            links=self._links,
+            ttl_seconds=max(int((until - self._clock()).total_seconds()), 0),
+            channel=self._channel,
+        )
+        return Parcel(row.id, contacts.address_of(row.address), made)
+
+    def _learn(self, rows: Sequence[Claimed]) -> None:
+        wanted = {pk for row in rows for pk in row.item_ids} - self._items.keys()
+        if wanted:
+            self._items |= queries.items_by_id(sorted(wanted))

@@ -1,0 +1,267 @@
+"""Signed links out, outcomes in: each counts once, and closes the circle as an event.
+
+A link carries what it stands for, where it leads and until when it is good, under a
+signature of ours (HMAC-SHA-256); nothing in a request can change where it leads.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+from django.core import signing
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+
+from campaigns.models import Consent, Decision, Delivery, Outcome
+from campaigns.services import consent
+from segmentation import conf, queries
+from segmentation.models import Customer, Kind, RefKind
+from segmentation.services import access, events
+
+
+class Use(StrEnum):
+    """What a link is for: the letter in its address, and part of its signature."""
+
+    CLICKED = "c"
+    DISMISSED = "d"
+    SHOWN = "o"
+    IMPRESSION = "i"
+    UNSUBSCRIBE = "u"
+
+
+LIFETIMES = {
+    Use.CLICKED: timedelta(days=90),
+    Use.DISMISSED: timedelta(days=30),
+    Use.SHOWN: timedelta(days=30),
+    Use.IMPRESSION: timedelta(hours=2),
+    Use.UNSUBSCRIBE: timedelta(days=365),
+}
+OUTCOMES = {
+    Use.CLICKED: Outcome.Kind.CLICKED,
+    Use.DISMISSED: Outcome.Kind.DISMISSED,
+    Use.SHOWN: Outcome.Kind.DELIVERED,
+    Use.IMPRESSION: Outcome.Kind.DELIVERED,
+    Use.UNSUBSCRIBE: Outcome.Kind.UNSUBSCRIBED,
+}
+MESSAGE_EVENTS = {
+    Use.CLICKED: Kind.MESSAGE_CLICKED,
+    Use.DISMISSED: Kind.MESSAGE_DISMISSED,
+}
+AD_EVENTS = {Use.CLICKED: Kind.AD_CLICKED, Use.IMPRESSION: Kind.AD_SHOWN}
+
+
+class BadLink(Exception):
+    """A link that we did not make, or not for this use."""
+
+
+class Expired(BadLink):
+    """A link of ours whose time is over."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a good link stands for: a delivery or an ad decision, never both."""
+
+    use: Use
+    delivery_id: int | None = None
+    decision_id: uuid.UUID | None = None
+    destination: str = ""
+    item_id: int | None = None
+
+
+class Links:
+    """Makes signed links; one secret is read for a whole batch."""
+
+    def __init__(self, now: datetime) -> None:
+        secret = access.signing_secret()
+        self._key_id = secret.key_id
+        self._now = int(now.timestamp())
+        self._signers = {use: _signer(use, secret.secret) for use in Use}
+        self._roots = {
+            use: conf.public_url() + reverse("tracked", args=[use.value, "x"])[:-1]
+            for use in Use
+        }
+
+    def clicked(
+        self, delivery_id: int, destination: str, item_id: int | None = None
+    ) -> str:
+        """Leads to the destination and counts a click on the message, or its item."""
+        return self._made(Use.CLICKED, "m", delivery_id, destination, item_id)
+
+    def dismissed(self, delivery_id: int) -> str:
+        """The person wiped the message away."""
+        return self._made(Use.DISMISSED, "m", delivery_id)
+
+    def shown(self, delivery_id: int) -> str:
+        """The device showed the message."""
+        return self._made(Use.SHOWN, "m", delivery_id)
+
+    def unsubscribe(self, delivery_id: int) -> str:
+        """A page that takes back the consent (RFC 8058: POST does it at once)."""
+        return self._made(Use.UNSUBSCRIBE, "m", delivery_id)
+
+    def ad_shown(self, decision_id: uuid.UUID) -> str:
+        """Counts one impression."""
+        return self._made(Use.IMPRESSION, "a", decision_id.hex)
+
+    def ad_clicked(self, decision_id: uuid.UUID, destination: str) -> str:
+        """Leads to the destination and counts a click on the ad."""
+        return self._made(Use.CLICKED, "a", decision_id.hex, destination)
+
+    def _made(self, use: Use, kind: str, *rest: object) -> str:
+        until = self._now + int(LIFETIMES[use].total_seconds())
+        token = self._signers[use].sign_object([kind, until, *rest])
+        return f"{self._roots[use]}{self._key_id}.{token}"
+
+
+def read(use: str, token: str, *, now: datetime) -> Link:
+    """What a token stands for; BadLink, or Expired."""
+    key_id, _dot, signed = token.partition(".")
+    secret = access.secret_of(key_id)
+    if use not in tuple(Use) or not secret:
+        raise BadLink
+    try:
+        kind, until, number, *rest = _signer(Use(use), secret).unsign_object(signed)
+    except (signing.BadSignature, ValueError) as error:
+        raise BadLink from error
+    if now.timestamp() > until:
+        raise Expired
+    destination, item_id = [*rest, None, None][:2]
+    if kind == "m":
+        return Link(Use(use), number, None, destination or "", item_id)
+    return Link(Use(use), None, uuid.UUID(number), destination or "")
+
+
+def count(link: Link, *, now: datetime) -> bool:
+    """Count what a link stands for, once and for all; False when it was counted.
+
+    The outcome's unique constraint decides, however many hits come at once.
+    """
+    try:
+        with transaction.atomic():
+            counted = _count_message if link.delivery_id else _count_ad
+            return counted(link, now)
+    except IntegrityError:
+        return False
+
+
+def unsubscribe(link: Link, *, now: datetime) -> bool:
+    """Take back the consent to marketing on the channel that the message came by."""
+    delivery = (
+        Delivery.objects.select_related("recipient", "contact_point")
+        .filter(pk=link.delivery_id)
+        .first()
+    )
+    if delivery is None:
+        return False
+    consent.record(
+        Customer(pk=delivery.recipient.customer_id),
+        delivery.contact_point.channel,
+        Consent.Purpose.MARKETING,
+        False,
+        now=now,
+        proof=f"link of launch {delivery.launch_id}",
+    )
+    count(link, now=now)
+    return True
+
+
+def accepted(
+    rows: list[tuple[int, int]], *, launch_id: int, now: datetime
+) -> list[events.KnownEvent]:
+    """Events for (delivery id, customer id) pairs that a provider has taken."""
+    identities = queries.identity_ids(np.array([row[1] for row in rows]))
+    return [
+        events.KnownEvent(
+            identity_id=identity,
+            kind=Kind.MESSAGE_ACCEPTED,
+            occurred_at=now,
+            event_id=f"delivery:{delivery}:accepted",
+            ref_kind=RefKind.LAUNCH,
+            ref_id=launch_id,
+        )
+        for (delivery, _customer), identity in zip(
+            rows, identities.tolist(), strict=True
+        )
+        if identity >= 0
+    ]
+
+
+def _count_message(link: Link, now: datetime) -> bool:
+    delivery = (
+        Delivery.objects.select_related("recipient").filter(pk=link.delivery_id).first()
+    )
+    if delivery is None:
+        return False
+    kind = OUTCOMES[link.use]
+    Outcome.objects.create(
+        kind=kind, delivery=delivery, recipient=delivery.recipient, happened_at=now
+    )
+    event = MESSAGE_EVENTS.get(link.use)
+    if event is None:
+        return True
+    identity = queries.identity_ids(np.array([delivery.recipient.customer_id]))[0]
+    if identity >= 0:
+        _append(
+            event,
+            int(identity),
+            f"delivery:{delivery.pk}:{kind}",
+            now,
+            RefKind.LAUNCH,
+            delivery.launch_id,
+            link.item_id,
+        )
+    return True
+
+
+def _count_ad(link: Link, now: datetime) -> bool:
+    decision = Decision.objects.select_related("ad").filter(pk=link.decision_id).first()
+    if decision is None:
+        return False
+    kind = OUTCOMES[link.use]
+    Outcome.objects.create(kind=kind, decision=decision, happened_at=now)
+    field = "clicked_at" if link.use is Use.CLICKED else "shown_at"
+    Decision.objects.filter(pk=decision.pk).update(**{field: now})
+    if decision.identity_id is not None and decision.ad is not None:
+        _append(
+            AD_EVENTS[link.use],
+            decision.identity_id,
+            f"decision:{decision.pk.hex}:{kind}",
+            now,
+            RefKind.AD,
+            decision.ad_id,
+            decision.ad.item_id,
+        )
+    return True
+
+
+def _append(
+    kind: Kind,
+    identity_id: int,
+    event_id: str,
+    now: datetime,
+    ref_kind: RefKind,
+    ref_id: int,
+    item_id: int | None,
+) -> None:
+    events.append(
+        [
+            events.KnownEvent(
+                identity_id=identity_id,
+                kind=kind,
+                occurred_at=now,
+                event_id=event_id,
+                item_id=item_id,
+                ref_kind=ref_kind,
+                ref_id=ref_id,
+            )
+        ]
+    )
+
+
+def _signer(use: Use, secret: str) -> signing.Signer:
+    return signing.Signer(key=secret, salt=f"strata.tracking.{use}", sep=".")
