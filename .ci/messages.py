@@ -107,23 +107,36 @@ def po_path(root: Path, name: str) -> Path:
 
 def update(root: Path) -> None:
     """Bring the .po files up to date, keeping translations, and compile them."""
+    known = {name: _entries(po_path(root, name)) for name in FOLDERS}
+    # A string that moved to the other app brings its translation along.
+    anywhere = {
+        key: entry for known_here in known.values() for key, entry in known_here.items()
+    }
     for name, folders in FOLDERS.items():
-        path = po_path(root, name)
         fresh = collected(root, folders)
-        if path.exists():
-            old = {(e.msgctxt, e.msgid): e for e in polib.pofile(str(path))}
-            for entry in fresh:
-                known = old.get((entry.msgctxt, entry.msgid))
-                if known is None:
-                    continue
-                entry.flags = known.flags
-                if entry.msgid_plural:
-                    entry.msgstr_plural = known.msgstr_plural or {0: known.msgstr}
-                else:
-                    entry.msgstr = known.msgstr or known.msgstr_plural.get(0, "")
+        for entry in fresh:
+            key = (entry.msgctxt, entry.msgid)
+            if old := known[name].get(key) or anywhere.get(key):
+                _keep(entry, old)
+        path = po_path(root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{fresh}\n", encoding="utf-8")
         path.with_suffix(".mo").write_bytes(compiled(path))
+
+
+def _entries(path: Path) -> dict[tuple[str | None, str], polib.POEntry]:
+    if not path.exists():
+        return {}
+    return {(e.msgctxt, e.msgid): e for e in polib.pofile(str(path))}
+
+
+def _keep(entry: polib.POEntry, old: polib.POEntry) -> None:
+    entry.flags = old.flags
+    text = old.msgstr or old.msgstr_plural.get(0, "")
+    if entry.msgid_plural:
+        entry.msgstr_plural = {0: text}
+    else:
+        entry.msgstr = text
 
 
 def compiled(path: Path) -> bytes:
@@ -138,7 +151,7 @@ def problems(root: Path) -> list[str]:
         if not path.exists():
             found.append(f"{name}: {path.name} is missing")
             continue
-        known = {(e.msgctxt, e.msgid): e for e in polib.pofile(str(path))}
+        known = _entries(path)
         for entry in collected(root, folders):
             translated = known.get((entry.msgctxt, entry.msgid))
             if reason := _fault(entry, translated):
