@@ -77,7 +77,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
     answer = ExportToDjangoView(request)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Rows())
-    answer.content += generate_latest(registry)
+    try:
+        answer.content += generate_latest(registry)
+    except DatabaseError:  # the counts of requests are worth having even then
+        log.warning("the rows cannot be counted", exc_info=True)
+        connection.close()
     return answer
 
 
@@ -132,11 +136,7 @@ def _migrations() -> str:
 def _broker() -> str:
     url = conf.broker_url()
     if not url:
-        folder = conf.home() / "broker"
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise _Unready(_("The folder of the embedded broker is not writable."))
-        return _("The folder of the embedded broker is writable.")
+        return _broker_folder()
     try:
         with Connection(
             url,
@@ -151,6 +151,18 @@ def _broker() -> str:
         log.warning("the broker does not answer", exc_info=True)
         raise _Unready(_("The broker does not answer.")) from error
     return _("The broker answers.")
+
+
+def _broker_folder() -> str:
+    folder = conf.home() / "broker"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise _Unready(_("The folder of the embedded broker is not writable."))
+    return _("The folder of the embedded broker is writable.")
 
 
 class _Rows(Collector):
@@ -171,7 +183,9 @@ class _Rows(Collector):
 
 def _jobs() -> GaugeMetricFamily:
     found = GaugeMetricFamily(
-        "strata_jobs", "Background deeds by kind and status.", ["kind", "status"]
+        "strata_jobs",
+        "Background deeds by kind and status.",
+        labels=["kind", "status"],
     )
     for model in jobs.job_models():
         rows: Any = model._default_manager.order_by().values_list("status")
