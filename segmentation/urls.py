@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from segmentation import views
 from segmentation.api import health
 
 urlpatterns = [
@@ -11,4 +12,5 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    path("strata/plotly.js", views.plotly_script, name="plotly_script"),
 ]

@@ -1,0 +1,48 @@
+"""Operators and their roles, in the same look and the same audit trail as the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from segmentation.admin.base import StrataAdmin
+from segmentation.services import audit
+
+admin.site.unregister((User, Group))
+
+
+@admin.register(User)
+class OperatorAdmin(StrataAdmin, UserAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "in_roles", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser", "groups")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description=_("roles"))
+    def in_roles(self, user: User) -> str:
+        return ", ".join(group.name for group in user.groups.all()) or "–"
+
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        answer = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and answer.status_code == 302:
+            user = self.get_object(request, id)
+            changes = {"password": ["•••", "•••"]}
+            audit.record(request.user, "change password", user, changes)
+        return answer
+
+
+@admin.register(Group)
+class RoleAdmin(StrataAdmin, GroupAdmin):
+    list_display = ("name",)

@@ -1,0 +1,138 @@
+"""Sources, categories, items, customers and the ids others know them by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from segmentation.admin.base import FactInline, StrataAdmin, link_to
+from segmentation.admin.exporting import Exporting
+from segmentation.models import (
+    Category,
+    Customer,
+    Identity,
+    Item,
+    ItemChange,
+    Membership,
+    Source,
+)
+from segmentation.resources import ItemResource
+from segmentation.templatetags.strata import number
+
+
+@admin.register(Source)
+class SourceAdmin(StrataAdmin):
+    list_display = ("name", "trust")
+    search_fields = ("name",)
+    ordering = ("-trust", "name")
+
+
+@admin.register(Category)
+class CategoryAdmin(StrataAdmin):
+    list_display = ("name",)
+    search_fields = ("name",)
+    ordering = ("name",)
+
+
+class ItemChangeInline(FactInline):
+    model = ItemChange
+    fields = readonly_fields = ("changed_at", "price", "available")
+    ordering = ("-changed_at",)
+    show_change_link = False
+
+
+@admin.register(Item)
+class ItemAdmin(Exporting, StrataAdmin):
+    resource_classes = (ItemResource,)
+    list_display = ("__str__", "external_id", "category", "brand", "cost", "available")
+    list_filter = ("available",)
+    list_select_related = ("category",)
+    search_fields = ("external_id__istartswith", "title", "brand__istartswith")
+    search_help_text = _("Id, title or brand")
+    autocomplete_fields = ("category",)
+    readonly_fields = ("created_at", "updated_at")
+    ordering = ("pk",)
+    inlines = (ItemChangeInline,)
+
+    @admin.display(description=_("price"), ordering="price")
+    def cost(self, item: Item) -> str:
+        text = number(item.price, 2)
+        return f"{text} {item.currency}".strip()
+
+
+@admin.register(ItemChange)
+class ItemChangeAdmin(StrataAdmin):
+    list_display = ("item", "changed_at", "price", "available")
+    list_select_related = ("item",)
+    list_filter = ("available",)
+    autocomplete_fields = ("item",)
+    ordering = ("-pk",)
+
+
+class IdentityInline(FactInline):
+    model = Identity
+    fields = readonly_fields = ("source", "external_id", "visitor_id", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("source")
+
+
+class MembershipInline(FactInline):
+    model = Membership
+    fields = readonly_fields = ("segment", "since")
+    show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("segment")
+
+
+@admin.register(Customer)
+class CustomerAdmin(StrataAdmin):
+    list_display = ("__str__", "known_as", "in_segments", "locale", "created_at")
+    list_filter = ("locale",)
+    search_fields = ("identities__external_id", "identities__visitor_id")
+    search_help_text = _("Customer id or visitor id; names and addresses are encrypted")
+    readonly_fields = ("created_at", "updated_at")
+    ordering = ("pk",)
+    inlines = (IdentityInline, MembershipInline)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        memberships = Membership.objects.filter(segment__segment_set__stage="live")
+        current = Prefetch(
+            "memberships", memberships.select_related("segment"), to_attr="current"
+        )
+        rows = super().get_queryset(request).defer("name", "email", "phone")
+        return rows.prefetch_related("identities__source", current)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # customers come with data or through the API, with an identity
+
+    @admin.display(description=_("known as"))
+    def known_as(self, customer: Customer) -> str:
+        return ", ".join(str(identity) for identity in customer.identities.all())
+
+    @admin.display(description=_("segments"))
+    def in_segments(self, customer: Customer) -> str:
+        return ", ".join(m.segment.name for m in customer.current) or "–"
+
+
+@admin.register(Identity)
+class IdentityAdmin(StrataAdmin):
+    list_display = ("__str__", "of_customer", "source", "created_at")
+    list_select_related = ("customer", "source")
+    list_filter = ("source",)
+    search_fields = ("external_id__istartswith", "visitor_id__istartswith")
+    raw_id_fields = ("customer",)
+    readonly_fields = ("source", "external_id", "visitor_id", "created_at")
+    ordering = ("pk",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(description=_("customer"), ordering="customer")
+    def of_customer(self, identity: Identity) -> str:
+        return link_to(identity.customer)

@@ -1,0 +1,186 @@
+"""Models: train, compare with what is simple, make live, go back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from segmentation import tasks
+from segmentation.admin import charts, model_table
+from segmentation.admin.base import Deed, badge
+from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
+from segmentation.forms import TrainForm
+from segmentation.models import Job, ModelRun
+from segmentation.services import audit, jobs, registry, training
+from segmentation.templatetags.strata import duration, number
+
+FACTS = (
+    "algorithm",
+    "purpose",
+    "stage",
+    "promoted_at",
+    "params",
+    "chosen_params",
+    "protocol",
+    "snapshot",
+    "seed",
+    "code_version",
+    "timings",
+    "gate",
+    "artifact",
+)
+STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
+
+
+@admin.register(ModelRun)
+class ModelRunAdmin(JobAdmin):
+    change_form_template = "segmentation/admin/run.html"
+    list_display = (
+        "__str__",
+        "algorithm",
+        "purpose",
+        "stage_badge",
+        "progress",
+        "again",
+        "discover",
+        "took",
+        "created_at",
+    )
+    list_filter = ("purpose", "algorithm", "stage", "status")
+    search_fields = ("algorithm",)
+    readonly_fields = (*FACTS, *RUN_FIELDS)
+    fieldsets = ((gettext_lazy("The training"), {"fields": FACTS}), RUN_FIELDSET)
+    ordering = ("-pk",)
+    actions = None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # recipients and served lists say which run chose
+
+    def get_urls(self) -> list[Any]:
+        return [
+            self.page("compare/", self.compare_view, "compare"),
+            *super().get_urls(),
+        ]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Training is asked for on the page that shows what there is already."""
+        return redirect(f"{self.url('compare')}#train")
+
+    def compare_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = TrainForm(request.POST or None)
+        if request.method == "POST":
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+            if form.is_valid() and self._train(request, form):
+                return redirect(self.url("compare"))
+        runs = list(ModelRun.objects.defer("curve").order_by("-pk")[:200])
+        unfinished = (Job.Status.QUEUED, Job.Status.RUNNING)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.model._meta,
+            "title": _("Models"),
+            "media": self.media,
+            "tables": model_table.tables(runs, lambda run: self.url("change", run.pk)),
+            "form": form if self.has_add_permission(request) else None,
+            "at_work": [
+                {"url": self.url("change", run.pk), **self.progress_context(run)}
+                for run in runs
+                if run.status in unfinished
+            ],
+            "live": [run for run in runs if run.stage == ModelRun.Stage.LIVE],
+            "list_url": self.url("changelist"),
+        }
+        return TemplateResponse(request, "segmentation/admin/models.html", context)
+
+    def _train(self, request: HttpRequest, form: TrainForm) -> bool:
+        data = form.cleaned_data
+        try:
+            run = training.create_run(
+                data["algorithm"],
+                data["purpose"],
+                params=data["params"],
+                actor=request.user,
+            )
+        except jobs.Refused as error:
+            form.add_error(None, str(error))
+            return False
+        changes = {name: [None, data[name]] for name in data}
+        audit.record(request.user, "train", run, changes)
+        tasks.hint(run)
+        messages.success(request, _("Training %(run)s is queued.") % {"run": run})
+        return True
+
+    def get_deeds(self) -> list[Deed]:
+        return [
+            Deed(
+                "promote",
+                gettext_lazy("Make live"),
+                self._promote,
+                lambda run: bool(run.artifact) and run.stage == run.Stage.CANDIDATE,
+                style="main",
+                is_recorded=True,
+            ),
+            Deed(
+                "roll_back",
+                gettext_lazy("Roll back to this run"),
+                self._promote,
+                lambda run: bool(run.artifact) and run.stage == run.Stage.RETIRED,
+                style="main",
+                is_recorded=True,
+            ),
+            *super().get_deeds(),
+        ]
+
+    def _promote(self, request: HttpRequest, run: ModelRun) -> str:
+        former = registry.promote(run, actor=request.user)
+        words = {"run": run, "purpose": run.purpose, "former": former}
+        if former is None:
+            return _("%(run)s is live for “%(purpose)s”.") % words
+        return _("%(run)s is live for “%(purpose)s”; it replaced %(former)s.") % words
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        curve = row.curve if isinstance(row.curve, list) else []
+        measured = [
+            (task, name, model_table.cell(row.metrics[task], name))
+            for task in ("again", "discover")
+            if isinstance(row.metrics.get(task), dict)
+            for name in model_table.MEASURES
+        ]
+        return super().row_context(request, row) | {
+            "measured": measured,
+            "curve": charts.training_curve(curve) if len(curve) > 1 else "",
+            "curve_points": curve,
+            "compare_url": self.url("compare"),
+        }
+
+    @admin.display(description=gettext_lazy("stage"), ordering="stage")
+    def stage_badge(self, run: ModelRun) -> str:
+        return badge(run.get_stage_display(), STAGE_TONES.get(run.stage, "plain"))
+
+    @admin.display(description="NDCG@10 again")
+    def again(self, run: ModelRun) -> str:
+        return self._ndcg(run, "again")
+
+    @admin.display(description="NDCG@10 discover")
+    def discover(self, run: ModelRun) -> str:
+        return self._ndcg(run, "discover")
+
+    def _ndcg(self, run: ModelRun, task: str) -> str:
+        measured = run.metrics.get(task)
+        cell = model_table.cell(measured, "ndcg") if measured else {"mean": None}
+        return number(cell["mean"], 3)
+
+    @admin.display(description=gettext_lazy("took"))
+    def took(self, run: ModelRun) -> str:
+        return duration(run.seconds)

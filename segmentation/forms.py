@@ -1,0 +1,205 @@
+"""What an operator fills in: a file to bring in, its columns, a model to train."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core import signing
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from segmentation.engine import clustering, mapping, recommenders
+from segmentation.models import ImportKind, Mapping, Purpose, Source
+
+SALT = "strata.upload"
+SAMPLE_ROWS = 3
+UPLOAD_HOURS = 24
+UPLOAD_MB = 2048
+
+
+class UploadForm(forms.Form):
+    """A file and what it holds; its columns are asked on the next page."""
+
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What is in it"), choices=ImportKind, initial="events"
+    )
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy("CSV with a line of column names, or Parquet."),
+    )
+    source = forms.CharField(
+        label=gettext_lazy("Source"),
+        initial="shop",
+        max_length=60,
+        help_text=gettext_lazy(
+            "Where the data is from. Customer ids of one source are one namespace."
+        ),
+    )
+    mapping = forms.ModelChoiceField(
+        Mapping.objects.order_by("name"),
+        label=gettext_lazy("Saved mapping"),
+        required=False,
+        empty_label=gettext_lazy("none: choose the columns on the next page"),
+    )
+    encoding = forms.CharField(
+        label=gettext_lazy("Encoding"),
+        required=False,
+        max_length=30,
+        help_text=gettext_lazy("Empty means UTF-8. Chinese files are often gb18030."),
+    )
+    is_dry_run = forms.BooleanField(
+        label=gettext_lazy("Dry run: count and check, change nothing"), required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = Source.objects.order_by("-trust").values_list("name", flat=True)
+        self.source_names = list(names[:50])
+        self.fields["source"].widget.attrs["list"] = "st-sources"
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        limit = getattr(settings, "STRATA_UPLOAD_MB", UPLOAD_MB)
+        if file.size > limit * 2**20:
+            text = _("The file has %(n)d MB; at most %(limit)d MB can be uploaded.")
+            words = {"n": file.size // 2**20, "limit": limit}
+            raise forms.ValidationError(text % words)
+        return file
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        chosen = data.get("mapping")
+        if chosen and chosen.kind != data.get("kind"):
+            text = _("This mapping is for %(kind)s.")
+            self.add_error("mapping", text % {"kind": chosen.get_kind_display()})
+        return data
+
+
+class ColumnsForm(forms.Form):
+    """Which column of the file is which field, or a constant for all rows."""
+
+    upload = forms.CharField(widget=forms.HiddenInput)
+    save_as = forms.CharField(
+        label=gettext_lazy("Keep this mapping as"), required=False, max_length=80
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        kind: str,
+        headers: list[str],
+        guess: dict[str, str],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind = kind
+        self.headers = headers
+        choices = [("", _("– not in the file –")), *((h, h) for h in headers)]
+        for name in mapping.FIELDS[kind]:
+            self.fields[f"column_{name}"] = forms.ChoiceField(
+                label=name, choices=choices, required=False, initial=guess.get(name, "")
+            )
+            self.fields[f"constant_{name}"] = forms.CharField(
+                label=_("%(field)s is always") % {"field": name}, required=False
+            )
+        if kind != "events":
+            self.fields["keep_rest"] = forms.BooleanField(
+                label=_("Keep the other columns as attributes"), required=False
+            )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One line of the table: the field, its column, its constant, is it needed."""
+        needed = mapping.REQUIRED[self.kind]
+        return [
+            {
+                "name": name,
+                "is_needed": name in needed,
+                "column": self[f"column_{name}"],
+                "constant": self[f"constant_{name}"],
+            }
+            for name in mapping.FIELDS[self.kind]
+        ]
+
+    def clean_save_as(self) -> str:
+        name = self.cleaned_data["save_as"].strip()
+        if name and Mapping.objects.filter(name=name).exists():
+            raise forms.ValidationError(_("There is a mapping of this name already."))
+        return name
+
+    def columns(self) -> dict[str, str]:
+        """The mapping that was chosen: field → header, or ``=constant``."""
+        data, found = self.cleaned_data, {}
+        for name in mapping.FIELDS[self.kind]:
+            constant = data.get(f"constant_{name}", "").strip()
+            column = f"={constant}" if constant else data.get(f"column_{name}", "")
+            if column:
+                found[name] = column
+        if data.get("keep_rest"):
+            used = set(found.values())
+            rest = [header for header in self.headers if header not in used]
+            found |= {f"{mapping.ATTRIBUTES}{header}": header for header in rest}
+        return found
+
+
+class TrainForm(forms.Form):
+    """One training: what to learn, and how."""
+
+    purpose = forms.ChoiceField(label=gettext_lazy("Purpose"), choices=Purpose)
+    algorithm = forms.ChoiceField(label=gettext_lazy("Algorithm"))
+    params = forms.CharField(
+        label=gettext_lazy("Parameters"),
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": '{"n_factors": 64}'}),
+        help_text=gettext_lazy("JSON; empty means chosen on validation data."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = recommenders.names()
+        self.fields["algorithm"].choices = [(name, name) for name in names]
+
+    def clean_params(self) -> dict[str, Any]:
+        text = self.cleaned_data["params"].strip()
+        if not text:
+            return {}
+        try:
+            params = json.loads(text)
+        except ValueError:
+            params = None
+        if not isinstance(params, dict):
+            words = _('Write a JSON object such as {"n_factors": 64}.')
+            raise forms.ValidationError(words)
+        return params
+
+
+class DivideForm(forms.Form):
+    """One division of customers into segments."""
+
+    method = forms.ChoiceField(label=gettext_lazy("Method"))
+    n_clusters = forms.IntegerField(
+        label=gettext_lazy("Number of segments"),
+        required=False,
+        min_value=2,
+        max_value=100,
+        help_text=gettext_lazy("Empty means chosen by silhouette."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = clustering.names()
+        self.fields["method"].choices = [(name, name) for name in names]
+
+
+def seal(upload: dict[str, Any]) -> str:
+    """What the first page of an import hands to the second, unforgeable."""
+    return signing.dumps(upload, salt=SALT, compress=True)
+
+
+def unseal(text: str) -> dict[str, Any]:
+    """Raises signing.BadSignature when it is not ours or more than a day old."""
+    upload = signing.loads(text, salt=SALT, max_age=UPLOAD_HOURS * 3600)
+    return {**upload, "path": Path(upload["path"])}

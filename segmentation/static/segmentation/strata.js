@@ -1,0 +1,146 @@
+/* Progress that moves by itself, and figures in the page's own colours. No library. */
+(() => {
+  "use strict";
+
+  // Progress: fetch a fragment, put it in, stop when it says that the deed is over.
+  const EVERY_MS = 1500;
+  const PATIENCE = 20; // failed polls in a row before we stop asking
+
+  function watch(box) {
+    let failures = 0;
+    let said = "";
+    const live = box.parentElement.querySelector("[data-live]");
+    const wait = Number(box.dataset.pollMs) || EVERY_MS;
+
+    async function ask() {
+      if (document.hidden) return again();
+      try {
+        const answer = await fetch(box.dataset.poll, { credentials: "same-origin" });
+        if (answer.redirected || answer.status === 403) return; // signed out
+        if (!answer.ok) throw new Error(String(answer.status));
+        const text = await answer.text();
+        failures = 0;
+        show(text);
+        if (box.querySelector("[data-over]")) return finish();
+      } catch {
+        failures += 1;
+        if (failures >= PATIENCE) return;
+      }
+      again();
+    }
+
+    function show(text) {
+      const fresh = new DOMParser().parseFromString(text, "text/html").body;
+      if (box.innerHTML !== fresh.innerHTML) box.replaceChildren(...fresh.childNodes);
+      announce();
+    }
+
+    // A reader hears tenths and changes of status, not every second.
+    function announce() {
+      const bar = box.querySelector('[role="progressbar"]');
+      const word = box.querySelector("[data-say]");
+      if (!live || !bar || !word) return;
+      const now = bar.getAttribute("aria-valuenow");
+      const tenth = now === null ? "" : `${Math.floor(Number(now) / 10) * 10} %`;
+      const text = `${word.textContent} ${tenth}`.trim();
+      if (text !== said) live.textContent = said = text;
+    }
+
+    function finish() {
+      if ("reload" in box.dataset && !dirty) setTimeout(() => location.reload(), 600);
+    }
+
+    function again() {
+      setTimeout(ask, wait * (1 + Math.min(failures, 8)));
+    }
+
+    setTimeout(ask, wait);
+  }
+
+  // Parts that take a while to count come after the page.
+  async function load(box) {
+    try {
+      const answer = await fetch(box.dataset.load, { credentials: "same-origin" });
+      if (!answer.ok || answer.redirected) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+      box.replaceChildren(...fresh.childNodes);
+      drawAll();
+    } catch {
+      box.dataset.failed = "";
+    }
+  }
+
+  // Somebody is typing in a form of this page: do not take it away.
+  let dirty = false;
+
+  // Figures: the server names the marks, the page gives text, grid and ground.
+  let loading = null;
+
+  function plotly(address) {
+    loading ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = address;
+      script.onload = () => resolve(window.Plotly);
+      script.onerror = reject;
+      document.head.append(script);
+    });
+    return loading;
+  }
+
+  function themed(figure, width) {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(`--st-${name}`).trim();
+    const layout = { ...figure.layout };
+    layout.font = { color: colour("ink"), family: getComputedStyle(document.body).fontFamily, size: 13 };
+    layout.hoverlabel = { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } };
+    for (const axis of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
+      layout[axis] = {
+        ...layout[axis],
+        gridcolor: colour("line"),
+        linecolor: colour("line"),
+        zerolinecolor: colour("line"),
+        tickfont: { color: colour("soft") },
+        automargin: true,
+      };
+    }
+    layout.width = width;
+    return layout;
+  }
+
+  const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false };
+
+  async function draw(box) {
+    const library = await plotly(box.dataset.plotly);
+    box.figure ??= JSON.parse(box.dataset.plot);
+    const layout = themed(box.figure, box.clientWidth);
+    await library.react(box, box.figure.data, layout, CONFIG);
+    box.dataset.drawn = "";
+  }
+
+  function drawAll() {
+    document.querySelectorAll("[data-plot]").forEach((box) => draw(box).catch(() => {
+      box.textContent = "–";
+    }));
+  }
+
+  function start() {
+    document.querySelectorAll("[data-poll]").forEach(watch);
+    document.querySelectorAll("[data-load]").forEach(load);
+    document.addEventListener("input", () => { dirty = true; });
+    document.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (button?.dataset.confirm && !window.confirm(button.dataset.confirm)) event.preventDefault();
+    });
+    drawAll();
+    new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "data-theme"] });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+    let timer = 0;
+    window.addEventListener("resize", () => {
+      clearTimeout(timer);
+      timer = setTimeout(drawAll, 150);
+    });
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
