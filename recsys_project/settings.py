@@ -17,6 +17,8 @@ import environ
 import structlog
 from django.utils.translation import gettext_lazy as _
 
+from recsys_project.unfold import UNFOLD  # noqa: F401 (how the admin looks)
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 STRATA_PROBLEMS: list[tuple[str, str]] = []  # (variable, sentence)
@@ -100,6 +102,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "segmentation",
     "campaigns",
+    "recsys_project",
 ]
 
 MIDDLEWARE = [
