@@ -1,0 +1,49 @@
+"""The whole circle on real data, then the pages to look at it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import CommandParser
+
+from campaigns.demo import stage, story
+from segmentation.management import processes
+from segmentation.management.base import StrataCommand
+
+
+class Command(StrataCommand):
+    help = "Migrate, import real data, train, segment, send, measure; then serve."
+    requires_system_checks: list[str] = []  # run again once the addresses are set
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--no-serve", action="store_true")
+        parser.add_argument("--port", type=int, default=8000)
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        environment = stage.environment(options["port"])
+        if environment is not None:  # settings are read once: start anew with them
+            sys.stdout.flush()
+            script = str(Path(sys.argv[0]).resolve())
+            command = [sys.executable, script, *sys.argv[1:]]
+            os.execve(sys.executable, command, environment)  # noqa: S606
+        told = processes.until_told()
+        call_command("check")
+        done: list[dict[str, Any]] = []
+        with stage.set_up(self.say) as scene:
+            for name, step in story.steps():
+                started = time.perf_counter()
+                self.say(f"{name} …")
+                facts = step(scene)
+                seconds = round(time.perf_counter() - started, 1)
+                done.append({"name": name, "seconds": seconds, **facts})
+                self.say(f"{name}: {seconds} s")
+            self.say(f"Look at it: {scene.shop_url}/ · Ctrl-C stops")
+            while not options["no_serve"] and not told.wait(1):
+                scene.alive()
+        return {"steps": done}
