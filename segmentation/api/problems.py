@@ -35,7 +35,6 @@ TITLES = {
     "not-found": gettext_lazy("There is no such thing"),
     "bad-method": gettext_lazy("This address does not know the method"),
     "not-acceptable": gettext_lazy("Only JSON can be answered"),
-    "conflict": gettext_lazy("This cannot be done now"),
     "too-large": gettext_lazy("The body is too large"),
     "bad-media-type": gettext_lazy("Only JSON is read"),
     "rate-limited": gettext_lazy("Too many calls"),
