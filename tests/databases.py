@@ -92,6 +92,8 @@ def mark(database: str) -> str:
 class OneDatabaseEach(LoadScopeScheduling):
     """Hand out tests module by module, each to a worker that is on its database."""
 
+    holds_back = False
+
     def _split_scope(self, nodeid: str) -> str:
         module, _, test = nodeid.partition("::")
         database = next((name for name in BOTH if mark(name) in test), "any")
@@ -106,7 +108,23 @@ class OneDatabaseEach(LoadScopeScheduling):
             self.assigned_work = {node: self.assigned_work[node] for node in nodes}
         super().schedule()
 
+    def remove_node(self, node) -> str | None:
+        """Hand the tests of a crashed worker on, all but the one that killed it."""
+        self.holds_back = True
+        crashed = super().remove_node(node)
+        self.holds_back = False
+        if crashed:
+            scope = self._split_scope(crashed)
+            self.workqueue[scope][crashed] = True
+            if all(self.workqueue[scope].values()):
+                del self.workqueue[scope]
+            for other in self.nodes:
+                self._reschedule(other)
+        return crashed
+
     def _assign_work_unit(self, node) -> None:
+        if self.holds_back:
+            return
         for scope in self.workqueue:
             if scope.partition(" ")[0] in (_database(node), "any"):
                 self.workqueue.move_to_end(scope, last=False)
