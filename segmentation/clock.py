@@ -13,15 +13,18 @@ from kombu import Queue
 
 QUEUES = ("default", "train", "send")
 SWEEP_SECONDS = 3.0
+SWEEP_EXPIRES_SECONDS = 15.0  # after a busy time one sweep is as good as a hundred
 
 BEAT: dict[str, dict[str, Any]] = {
     "take up what was left": {
         "task": "segmentation.tasks.sweep_jobs",
         "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_EXPIRES_SECONDS},
     },
     "start what is due": {
         "task": "campaigns.tasks.start_due_launches",
         "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_EXPIRES_SECONDS},
     },
 }
 

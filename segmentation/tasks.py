@@ -9,6 +9,7 @@ from functools import partial
 from celery import current_app, shared_task
 from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from segmentation.models import ImportJob, Job, ModelRun, SegmentSet
 from segmentation.services import importing, jobs, segmenting, training
@@ -24,17 +25,23 @@ def sweep_jobs() -> None:
 
 @shared_task(name=ImportJob.task, throws=(jobs.Stopped,))
 def run_import(job_id: int) -> None:
-    perform(ImportJob.objects.get(pk=job_id), importing.run_import)
+    _look_at(ImportJob, job_id, importing.run_import)
 
 
 @shared_task(name=ModelRun.task, throws=(jobs.Stopped,))
 def train_model(run_id: int) -> None:
-    perform(ModelRun.objects.get(pk=run_id), training.train)
+    _look_at(ModelRun, run_id, training.train)
 
 
 @shared_task(name=SegmentSet.task, throws=(jobs.Stopped,))
 def build_segments(set_id: int) -> None:
-    perform(SegmentSet.objects.get(pk=set_id), segmenting.build)
+    _look_at(SegmentSet, set_id, segmenting.build)
+
+
+def _look_at(model: type[Job], pk: int, deed: Callable[..., None]) -> None:
+    job = model._default_manager.filter(pk=pk).first()
+    if job is not None:  # it may have been deleted since it was offered
+        perform(job, deed)
 
 
 def perform(job: Job, deed: Callable[..., None]) -> None:
@@ -54,6 +61,8 @@ def hint(job: Job) -> None:
 def _offer(model: type[Job], pk: int) -> None:
     model._default_manager.filter(pk=pk).update(hinted_at=timezone.now())
     try:
-        current_app.send_task(model.task, args=[pk], queue=model.queue)
-    except (OSError, current_app.connection().connection_errors):
+        # By then the sweep has offered it anew: old hints must not pile up.
+        expires = 2 * jobs.HINT_AGAIN_SECONDS
+        current_app.send_task(model.task, args=[pk], queue=model.queue, expires=expires)
+    except (OSError, OperationalError):
         log.warning("the broker is down; %s %s waits for the sweep", model, pk)

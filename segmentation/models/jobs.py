@@ -44,6 +44,9 @@ class Job(models.Model):
     progress_done = models.BigIntegerField(_("done"), default=0)
     progress_total = models.BigIntegerField(_("of"), default=0)
     progress_unit = models.CharField(_("unit"), max_length=20, blank=True)
+    # Where and when the present count began, for the rate: a resumed deed starts late.
+    progress_from = models.BigIntegerField(default=0, editable=False)
+    progress_since = models.DateTimeField(null=True, blank=True, editable=False)
     message = models.TextField(_("message"), blank=True)
     cancel_requested = models.BooleanField(_("cancel requested"), default=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -82,13 +85,18 @@ class Job(models.Model):
 
     @property
     def rate(self) -> float | None:
-        """Units a second of the running attempt."""
-        if not self.seconds or not self.progress_done:
+        """Units a second since the present count began; None when too early to say."""
+        if self.progress_since is None or self.worked_at is None:
             return None
-        return self.progress_done / self.seconds
+        seconds = (self.worked_at - self.progress_since).total_seconds()
+        counted = self.progress_done - self.progress_from
+        return counted / seconds if counted > 0 and seconds > 0 else None
 
     @property
     def seconds_left(self) -> float | None:
-        if self.status != self.Status.RUNNING or not self.rate:
+        """Time to the end at the present rate; None when nobody can know."""
+        if self.status != self.Status.RUNNING or not self.progress_total:
+            return None
+        if not self.rate:
             return None
         return max(self.progress_total - self.progress_done, 0) / self.rate

@@ -11,6 +11,8 @@ A deed is a row (``models.Job``). A worker *holds* it::
 The heartbeat runs on a thread with a database connection of its own and lengthens the
 lease, but only while the deed itself reports work: a beating heart without progress
 for ``STALL_SECONDS`` is dead. Machines need clocks that agree to a second or two.
+A transaction that was guarded must end well within a lease: until then the heart waits
+for the row.
 """
 
 from __future__ import annotations
@@ -28,8 +30,14 @@ from typing import Any
 import psutil
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
-from django.db.models import Case, F, PositiveIntegerField, PositiveSmallIntegerField, Q, Value, When
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+from django.db.models import Case, F, PositiveSmallIntegerField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -43,6 +51,9 @@ STALL_SECONDS = float(getattr(settings, "STRATA_STALL_SECONDS", 900))
 MAX_LOST_LEASES = 3
 REPORT_SECONDS = 0.5
 HINT_AGAIN_SECONDS = 30.0
+HINTS_AHEAD = 8  # queued rows of one kind that are offered again and again
+
+UNFINISHED = (Job.Status.DRAFT, Job.Status.QUEUED, Job.Status.RUNNING)
 
 
 class Stopped(Exception):
@@ -88,6 +99,11 @@ def hold(job: Job) -> Iterator[Held]:
         _fail(held, str(error))
         raise
     except Exception as error:
+        if _is_database_gone(error):
+            # Nothing can be written; the lease runs out and another worker goes on.
+            log.warning("%s lost its database", job, exc_info=True)
+            connection.close()
+            raise
         log.exception("%s failed", job)
         _fail(held, _("It failed unexpectedly: %(error)s") % {"error": error})
         raise
@@ -107,6 +123,8 @@ class Held:
         self.lost = threading.Event()
         self.worked_monotonic = time.monotonic()
         self._reported_monotonic = 0.0
+        self._peak_memory_mb = job.peak_memory_mb
+        self._counting: tuple[int, int] | None = None  # done and total, last told
 
     def rows(self) -> Any:
         """The queryset that matches only while the job is ours."""
@@ -116,9 +134,10 @@ class Held:
 
     def write(self, **fields: Any) -> None:
         """Write fields of the job; LostLease when it is not ours any more."""
-        if self.lost.is_set() or self.rows().update(**fields) != 1:
+        self._refuse_when_lost()
+        if self.rows().update(**fields) != 1:
             self.lost.set()
-            raise LostLease(_("Another worker has taken this over."))
+            self._refuse_when_lost()
         for name, value in fields.items():
             setattr(self.job, name, value)
 
@@ -128,8 +147,8 @@ class Held:
         The update takes the row's lock (PostgreSQL) or the file's (SQLite), so nobody
         can claim the job between this check and the commit.
         """
-        self.write(worked_at=timezone.now())
         self.worked_monotonic = time.monotonic()
+        self.write(worked_at=timezone.now(), lease_until=_lease_end())
 
     def progress(
         self,
@@ -139,31 +158,46 @@ class Held:
         unit: str | None = None,
         message: str | None = None,
     ) -> None:
-        """Report work; raises Cancelled when somebody asked for it.
+        """Report work; raises Cancelled when somebody asked for it, or LostLease.
 
         Writes at most every half second, unless the message changes or all is done.
+        Where the total changes or the count goes back, a new count begins: the rate and
+        the time left are those of the present count.
         """
         now = time.monotonic()
         self.worked_monotonic = now
-        if self.lost.is_set():
-            raise LostLease(_("Another worker has taken this over."))
-        fresh = message is not None and message != self.job.message
-        if (
-            not fresh
-            and done != total
-            and now - self._reported_monotonic < REPORT_SECONDS
-        ):
+        self._refuse_when_lost()
+        fields: dict[str, Any] = {"progress_total": total, "message": message}
+        fields["progress_unit"] = unit
+        fields = {name: value for name, value in fields.items() if value is not None}
+        changed = any(getattr(self.job, name) != fields[name] for name in fields)
+        total = self.job.progress_total if total is None else total
+        begins = self._begins(done, total)
+        soon = now - self._reported_monotonic < REPORT_SECONDS
+        if soon and not changed and not begins and done != total:
             return
         self._reported_monotonic = now
-        fields: dict[str, Any] = {"progress_done": done, "worked_at": timezone.now()}
-        if total is not None:
-            fields["progress_total"] = total
-        if unit is not None:
-            fields["progress_unit"] = unit
-        if message is not None:
-            fields["message"] = message
+        fields |= {"progress_done": done, "worked_at": timezone.now()}
+        fields["peak_memory_mb"] = self.peak_memory_mb()
+        if begins:
+            fields |= {"progress_from": done, "progress_since": fields["worked_at"]}
         self.write(**fields)
         self.check_cancelled()
+
+    def _begins(self, done: int, total: int) -> bool:
+        """Whether a new count begins with this report."""
+        last, self._counting = self._counting, (done, total)
+        return last is None or done < last[0] or total != last[1]
+
+    def _refuse_when_lost(self) -> None:
+        if self.lost.is_set():
+            raise LostLease(_("Another worker has taken this over."))
+
+    def peak_memory_mb(self) -> int:
+        """The most that this process was seen to use during any attempt."""
+        memory = psutil.Process().memory_info().rss // 2**20
+        self._peak_memory_mb = max(self._peak_memory_mb, memory)
+        return self._peak_memory_mb
 
     def check_cancelled(self) -> None:
         if self.rows().filter(cancel_requested=True).exists():
@@ -182,30 +216,37 @@ class Held:
 
 def request_cancel(job: Job) -> None:
     """Ask a running deed to stop at its next step; stop a waiting one at once."""
-    rows = type(job)._default_manager.filter(pk=job.pk)
-    waiting = rows.filter(status__in=(Job.Status.QUEUED, Job.Status.DRAFT))
-    if not waiting.update(
-        status=Job.Status.CANCELLED,
-        finished_at=timezone.now(),
-        message=_("Cancelled before it started."),
-    ):
-        rows.filter(status=Job.Status.RUNNING).update(cancel_requested=True)
+    rows = type(job)._default_manager.filter(pk=job.pk, status__in=UNFINISHED)
+    # Asked first and stopped then: whoever claims the row in between sees the wish.
+    rows.update(cancel_requested=True)
+    waiting = rows.exclude(status=Job.Status.RUNNING)
+    stopped = {"status": Job.Status.CANCELLED, "finished_at": timezone.now()}
+    waiting.filter(attempts=0).update(
+        **stopped, message=_("Cancelled before it started.")
+    )
+    waiting.update(**stopped, message=_("Cancelled."))
 
 
 def sweep(now: datetime) -> list[Job]:
-    """Give up what was killed too often; answer every job that wants a worker."""
+    """Give up what was killed too often; answer every job that wants a worker.
+
+    Of many waiting rows only the oldest are offered again, or an hour's training would
+    let thousands of messages pile up that all say the same.
+    """
     wanting: list[Job] = []
+    stale = now - timedelta(seconds=HINT_AGAIN_SECONDS)
     for model in job_models():
         _give_up(model, now)
-        stale = now - timedelta(seconds=HINT_AGAIN_SECONDS)
-        due = model._default_manager.filter(
-            Q(status=Job.Status.QUEUED)
-            & (Q(hinted_at__isnull=True) | Q(hinted_at__lt=stale))
-            | Q(status=Job.Status.RUNNING, lease_until__lt=now)
-            & (Q(hinted_at__isnull=True) | Q(hinted_at__lt=F("lease_until")))
-            | Q(status=Job.Status.RUNNING, lease_until__lt=now, hinted_at__lt=stale)
+        rows = model._default_manager.order_by("pk")
+        queued = rows.filter(status=Job.Status.QUEUED)
+        wanting += queued.filter(hinted_at__isnull=True)
+        oldest = queued.filter(hinted_at__lte=now)[:HINTS_AHEAD]
+        wanting += [job for job in oldest if job.hinted_at < stale]
+        wanting += rows.abandoned(now).filter(
+            Q(hinted_at__isnull=True)
+            | Q(hinted_at__lt=F("lease_until"))
+            | Q(hinted_at__lt=stale)
         )
-        wanting.extend(due)
     return wanting
 
 
@@ -216,12 +257,14 @@ def job_models() -> list[type[Job]]:
 def _claim(job: Job) -> int:
     """Take the row by one conditional update and answer the new fence."""
     now = timezone.now()
-    free = Q(status=Job.Status.QUEUED) | Q(
-        status=Job.Status.RUNNING, lease_until__lt=now
-    )
+    queued = Q(status=Job.Status.QUEUED, lost_leases__lt=MAX_LOST_LEASES)
+    abandoned = Q(status=Job.Status.RUNNING, lease_until__lt=now)
+    # A lease lost for the last time is for the sweep to see, which gives the row up.
+    again = Q(lost_leases__lt=MAX_LOST_LEASES - 1) | Q(cancel_requested=True)
+    free = queued | abandoned & again
     rows = type(job)._default_manager.filter(pk=job.pk)
     with transaction.atomic():
-        won = rows.filter(free, lost_leases__lt=MAX_LOST_LEASES).update(
+        won = rows.filter(free).update(
             lost_leases=Case(
                 When(status=Job.Status.RUNNING, then=F("lost_leases") + 1),
                 default=F("lost_leases"),
@@ -231,7 +274,7 @@ def _claim(job: Job) -> int:
             fence=F("fence") + 1,
             attempts=F("attempts") + 1,
             holder=f"{socket.gethostname()}:{os.getpid()}"[:100],
-            lease_until=now + timedelta(seconds=LEASE_SECONDS),
+            lease_until=_lease_end(),
             heartbeat_at=now,
             worked_at=now,
             started_at=now,
@@ -249,7 +292,8 @@ def _claim(job: Job) -> int:
 def _give_up(model: type[Job], now: datetime) -> None:
     """Fail what lost its lease for the third time, and say so."""
     last = MAX_LOST_LEASES - 1  # the lease that just ran out is the third
-    for job in model._default_manager.abandoned(now).filter(lost_leases__gte=last):
+    lost = model._default_manager.abandoned(now).exclude(cancel_requested=True)
+    for job in lost.filter(lost_leases__gte=last):
         text = _(
             "It was killed %(n)d times, the last time at “%(message)s”; "
             "peak memory %(memory)d MB. It is not tried again by itself."
@@ -271,6 +315,17 @@ def _give_up(model: type[Job], now: datetime) -> None:
             notices.about_failed(job, text)
 
 
+def _lease_end() -> datetime:
+    return timezone.now() + timedelta(seconds=LEASE_SECONDS)
+
+
+def _is_database_gone(error: Exception) -> bool:
+    """Whether the server ended the connection, rather than refused a statement."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    return connection.connection is None or not connection.is_usable()
+
+
 def _fail(held: Held, text: str) -> None:
     held.finish(Job.Status.FAILED, message=text)
     notices.about_failed(held.job, text)
@@ -285,11 +340,16 @@ class _Heart(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
+        stalled = False
         try:
             while not self._stopped.wait(LEASE_SECONDS / 4):
-                if time.monotonic() - self._held.worked_monotonic > STALL_SECONDS:
-                    log.error("%s made no progress; its lease runs out", self._held.job)
-                    return
+                idle = time.monotonic() - self._held.worked_monotonic
+                if idle > STALL_SECONDS:
+                    if not stalled:
+                        log.error("%s made no progress for %d s", self._held.job, idle)
+                    stalled = True
+                    continue  # the lease runs out, unless it wakes up before
+                stalled = False
                 self._beat()
                 if self._held.lost.is_set():
                     return
@@ -297,17 +357,11 @@ class _Heart(threading.Thread):
             connection.close()
 
     def _beat(self) -> None:
-        now = timezone.now()
-        memory = psutil.Process().memory_info().rss // 2**20
         try:
             beats = self._held.rows().update(
-                lease_until=now + timedelta(seconds=LEASE_SECONDS),
-                heartbeat_at=now,
-                peak_memory_mb=Case(
-                    When(peak_memory_mb__lt=memory, then=Value(memory)),
-                    default=F("peak_memory_mb"),
-                    output_field=PositiveIntegerField(),
-                ),
+                lease_until=_lease_end(),
+                heartbeat_at=timezone.now(),
+                peak_memory_mb=self._held.peak_memory_mb(),
             )
         except DatabaseError:  # a busy or restarting database: try at the next beat
             log.warning("a heartbeat of %s failed", self._held.job, exc_info=True)
