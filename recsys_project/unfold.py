@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.urls import reverse_lazy
+from django.templatetags.static import static
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 
@@ -44,6 +45,7 @@ NAVIGATION = [
                 "title": _("Start"),
                 "icon": "cycle",
                 "link": reverse_lazy("home"),
+                "active": lambda request: request.path == reverse("home"),
             },
             _ours(
                 _("Notices"),
@@ -67,7 +69,14 @@ NAVIGATION = [
         "title": _("Interest"),
         "items": [
             MODELS,
-            _ours(_("Model runs"), "model_training", "modelrun"),
+            _ours(
+                _("Model runs"),
+                "model_training",
+                "modelrun",
+                active=lambda request: (
+                    "/modelrun/" in request.path and "compare" not in request.path
+                ),
+            ),
             _ours(_("Segment sets"), "bubble_chart", "segmentset"),
             _ours(_("Segments"), "group_work", "segment"),
         ],
@@ -114,6 +123,13 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Strata",
     "SITE_SUBHEADER": _("interest, segments, reach"),
     "SITE_SYMBOL": "stacks",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("segmentation/icon.svg"),
+        }
+    ],
     "SITE_URL": reverse_lazy("home"),
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

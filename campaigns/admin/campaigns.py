@@ -41,6 +41,14 @@ class VariantInline(TabularInline):
     min_num = 1
     fields = ("name", "share", "title", "body", "link", "image")
 
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "body":
+            field.widget.attrs["rows"] = 4
+        return field
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_open(obj) and super().has_change_permission(request, obj)
 
@@ -216,6 +224,7 @@ class CampaignAdmin(StrataAdmin):
                 }
                 for launch in launches
             ],
+            "has_report": any(launch.planned_at for launch in launches),
             "is_open": _is_open(row),
             "tone": TONES[Status(row.status)],
             "problems": planning.problems(row) if _is_open(row) else [],
@@ -238,7 +247,9 @@ class CampaignAdmin(StrataAdmin):
             (Recipient.Reason(reason).label, n)
             for reason, n in plan.n_suppressed.items()
         ]
-        return {"campaign": campaign, "plan": plan, "reasons": reasons}
+        smallest = reports.points(plan.smallest_detectable).lstrip("+")
+        shown = {"plan": plan, "reasons": reasons, "smallest": smallest}
+        return {"campaign": campaign, **shown}
 
     def launch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask before anything irreversible, with who gets it in front of one's eyes."""
@@ -271,6 +282,7 @@ class CampaignAdmin(StrataAdmin):
         return {
             **self.admin_site.each_context(request),
             "opts": self.model._meta,
+            "original": campaign,
             "media": self.media,
             "title": title % {"name": campaign},
             "campaign": campaign,

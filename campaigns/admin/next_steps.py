@@ -71,9 +71,7 @@ def _models() -> Step | None:
         return None
     return _train(
         lacking[0],
-        _(
-            "Train a model for “%(purpose)s”, look at it beside popularity, make it live."
-        ),
+        _("Train a model for “%(purpose)s”, compare it, and make it live."),
     )
 
 

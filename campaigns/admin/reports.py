@@ -42,7 +42,7 @@ def _arm_label(arm: str) -> str:
 
 def _line(comparison: Comparison) -> dict[str, Any]:
     is_share = comparison.metric == Campaign.Metric.CONVERSION
-    say = _points if is_share else _amount
+    say = points if is_share else _amount
     return {
         "label": METRICS.get(comparison.metric, comparison.metric),
         "is_primary": comparison.is_primary,
@@ -59,7 +59,7 @@ def _line(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _points(value: float | None) -> str:
+def points(value: float | None) -> str:
     """A difference of shares, in percentage points."""
     if value is None:
         return "–"

@@ -139,6 +139,8 @@ def k_curve(points: Sequence[dict[str, Any]], chosen: int | None) -> str:
             "overlaying": "y",
             "side": "right",
             "showgrid": False,
+            "tickmode": "auto",
+            "nticks": 6,
         },
     )
     if chosen:

@@ -167,7 +167,6 @@ class ImportJobAdmin(JobAdmin):
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.model._meta,
             "title": _("Bring data in"),
             "form": form,
             "media": self.media + form.media,
@@ -189,10 +188,15 @@ class ImportJobAdmin(JobAdmin):
         parts = [(label, getattr(row, name)) for name, label in PARTS]
         missing = row.quality.get("missing", {})
         read = row.rows_read or 1
+        mapped = row.columns or missing
         return super().row_context(request, row) | {
             "parts": parts,
             "adds_up": sum(n for _label, n in parts) == row.rows_read,
-            "missing": [(name, n, n / read) for name, n in missing.items() if n],
+            "missing": [
+                (name, n, n / read)
+                for name, n in missing.items()
+                if n and name in mapped
+            ],
             "has_rejects": importing.rejects_path(row) is not None,
             "rejects_url": self.url("rejects", row.pk),
         }

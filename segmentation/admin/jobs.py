@@ -24,6 +24,11 @@ TONES = {
     Job.Status.FAILED: "bad",
     Job.Status.CANCELLED: "plain",
 }
+NO_SAVING = {
+    "show_save": False,
+    "show_save_and_continue": False,
+    "show_save_and_add_another": False,
+}
 UNFINISHED = (Job.Status.DRAFT, Job.Status.QUEUED, Job.Status.RUNNING)
 # How a deed runs is a fact; nobody types it in.
 RUN_FIELDS = (
@@ -51,6 +56,7 @@ class JobAdmin(StrataAdmin):
 
     change_form_template = "segmentation/admin/job.html"
     readonly_fields: tuple[str, ...] = RUN_FIELDS
+    is_editable = False
     progress_template = "segmentation/admin/progress.html"
 
     def get_urls(self) -> list[Any]:
@@ -93,7 +99,8 @@ class JobAdmin(StrataAdmin):
         return badge(job.get_status_display(), TONES[Job.Status(job.status)])
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        return super().row_context(request, row) | self.full_progress_context(row)
+        shown = super().row_context(request, row) | self.full_progress_context(row)
+        return shown if self.is_editable else shown | NO_SAVING
 
     def get_deeds(self) -> list[Deed]:
         return [

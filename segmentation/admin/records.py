@@ -24,6 +24,7 @@ from segmentation.admin.base import (
     differences,
     state_of,
 )
+from segmentation.admin.jobs import NO_SAVING
 from segmentation.models import AuditEntry, Notice
 from segmentation.services import audit
 
@@ -113,6 +114,9 @@ class NoticeAdmin(StrataAdmin):
         label = gettext_lazy("Mark as seen to")
         is_open = lambda notice: notice.resolved_at is None  # noqa: E731
         return [Deed("seen_to", label, self._see_to, is_open, style="main")]
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().row_context(request, row) | NO_SAVING
 
     def _see_to(self, request: HttpRequest, notice: Notice) -> str:
         Notice.objects.filter(pk=notice.pk).update(resolved_at=timezone.now())

@@ -88,7 +88,6 @@ class ModelRunAdmin(JobAdmin):
         unfinished = (Job.Status.QUEUED, Job.Status.RUNNING)
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.model._meta,
             "title": _("Models"),
             "media": self.media,
             "tables": model_table.tables(runs, lambda run: self.url("change", run.pk)),

@@ -31,6 +31,7 @@ STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 @admin.register(SegmentSet)
 class SegmentSetAdmin(JobAdmin):
     change_form_template = "segmentation/admin/segment_set.html"
+    is_editable = True
     list_display = (
         "__str__",
         "method",
@@ -69,7 +70,6 @@ class SegmentSetAdmin(JobAdmin):
                 form.add_error(None, str(error))
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.model._meta,
             "title": _("Divide customers"),
             "media": self.media,
             "form": form,

@@ -100,6 +100,7 @@
         linecolor: colour("line"),
         zerolinecolor: colour("line"),
         tickfont: { color: colour("soft") },
+        title: { ...layout[axis].title, font: { color: colour("soft"), size: 13 } },
         automargin: true,
       };
     }
