@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from campaigns.models import (
     Consent,
@@ -20,6 +22,34 @@ from campaigns.services import planning
 from segmentation.models import Customer, Identity
 from segmentation.services import audit
 from segmentation.services import privacy as shop_privacy
+
+
+class WhichCustomer(LookupError):
+    """No customer has this id, or more than one; the text says what to do."""
+
+
+def find_customer(text: str, *, source_name: str | None = None) -> Customer:
+    """The one customer behind an id as a shop or we write it, or WhichCustomer.
+
+    ``pk:7`` is always our own number. Without a source an id that could mean two
+    people is refused: the next step may be an erasure.
+    """
+    number = text.removeprefix("pk:")
+    by_number = Q(pk=int(number)) if number.isdecimal() else Q(pk__in=())
+    named = Q(identities__external_id=text)
+    if source_name is not None:
+        condition = named & Q(identities__source__name=source_name)
+    else:
+        condition = by_number if text.startswith("pk:") else by_number | named
+    found = list(Customer.objects.filter(condition).distinct()[:2])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise WhichCustomer(
+            _("“%(id)s” may mean two customers: name the source, or write pk:NUMBER.")
+            % {"id": text}
+        )
+    raise WhichCustomer(_("There is no customer “%(id)s”.") % {"id": text})
 
 
 def export_customer(customer: Customer) -> dict[str, Any]:

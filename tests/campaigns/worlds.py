@@ -9,8 +9,16 @@ from typing import Any
 
 from django.utils import timezone
 
-from campaigns.models import Campaign, Consent, ContactPoint, Launch, Variant
-from campaigns.services import planning
+from campaigns.models import (
+    Ad,
+    Campaign,
+    Consent,
+    ContactPoint,
+    Launch,
+    Placement,
+    Variant,
+)
+from campaigns.services import planning, sending
 from segmentation.models import Customer, Event, Identity, Item, Kind, Source
 from segmentation.models.fields import fingerprint
 from segmentation.services import events, jobs
@@ -141,8 +149,6 @@ def make_launch(campaign: Campaign, *, now: datetime | None = None) -> Launch:
 
 def make_planned(campaign: Campaign, *, now: datetime | None = None) -> Launch:
     """A launch with its recipients and deliveries, queued for sending."""
-    from campaigns.services import sending
-
     now = now or timezone.now()
     launch = make_launch(campaign, now=now)
     sending.plan_only(launch, clock=lambda: now)
@@ -153,3 +159,12 @@ def make_planned(campaign: Campaign, *, now: datetime | None = None) -> Launch:
 def hold(launch: Launch):
     """The launch in our hands."""
     return jobs.hold(launch)
+
+
+def make_placement(slug: str = "home") -> Placement:
+    return Placement.objects.create(slug=slug, name=slug)
+
+
+def make_ad(placement: Placement, **fields: Any) -> Ad:
+    defaults = {"name": "Ad", "title": "Look", "link": LINK}
+    return Ad.objects.create(placement=placement, **(defaults | fields))

@@ -1,0 +1,104 @@
+"""Export and erasure across both apps, with a receipt."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.apps import apps
+from django.utils import timezone
+
+from campaigns.models import Decision, Delivery
+from campaigns.services import planning, privacy, tracking
+from campaigns.services.tracking import Use
+from segmentation.models import AuditEntry, Customer, Event, Identity, ServedList
+from tests import storefront
+from tests.campaigns import worlds
+
+pytestmark = pytest.mark.django_db
+
+NOW = worlds.NOW
+
+
+@pytest.fixture
+def person() -> Customer:
+    """Somebody with a row in every table that knows people."""
+    storefront.start_afresh()
+    people = worlds.make_people(3)
+    person = people[0]
+    person.name, person.email = "Ada", "ada@example.org"
+    person.save()
+    worlds.make_reachable(people)
+    storefront.make_segment("one", *people, size=3)
+    worlds.buy(person)
+    launch = worlds.make_planned(worlds.make_campaign(holdout_share=0.0))
+    delivery = launch.deliveries.get(recipient__customer=person)
+    tracking.count(tracking.Link(Use.CLICKED, delivery.pk), now=NOW)
+    identity = person.identities.get()
+    placement = worlds.make_placement()
+    Decision.objects.create(
+        placement=placement, identity_id=identity.pk, decided_at=NOW
+    )
+    ServedList.objects.create(
+        identity_id=identity.pk, purpose="discover", list_source="popular"
+    )
+    return person
+
+
+def rows_of(person_id: int, identity_id: int) -> int:
+    """Rows of any table that name the person by a column of ours."""
+    n = 0
+    for model in apps.get_models():
+        names = {field.attname for field in model._meta.concrete_fields}
+        if "customer_id" in names:
+            n += model._default_manager.filter(customer_id=person_id).count()
+        if "identity_id" in names:
+            n += model._default_manager.filter(identity_id=identity_id).count()
+    return n
+
+
+def test_an_export_holds_what_is_kept_in_plain_words(person):
+    found = json.loads(json.dumps(privacy.export_customer(person), default=str))
+    assert found["customer"]["name"] == "Ada"
+    assert found["identities"][0]["external_id"] == "c0"
+    assert len(found["events"]) == 2  # bought, clicked
+    assert found["consents"][0]["granted"] is True
+    assert found["campaigns"][0]["arm"] == "treated"
+    assert found["reactions"][0]["kind"] == "clicked"
+    assert found["segments"][0]["segment__name"] == "one"
+    assert len(found["contact_points"]) == len(found["served_lists"]) == 1
+
+
+def test_an_erased_person_is_in_no_table_any_more(person):
+    number, identity = person.pk, person.identities.get().pk
+    assert rows_of(number, identity) >= 8
+    receipt = privacy.erase_customer(person, now=timezone.now())
+    assert rows_of(number, identity) == 0
+    assert not Customer.objects.filter(pk=number).exists()
+    assert receipt["customer"] == number
+    expected = {"events": 2, "recipients": 1, "contact_points": 1, "ad_decisions": 1}
+    assert expected.items() <= receipt["rows"].items()
+    entry = AuditEntry.objects.get(action="erase customer")
+    assert "Ada" not in json.dumps([entry.subject, entry.changes])
+
+
+def test_erasing_leaves_others_alone_and_the_sums_of_a_launch_true(person):
+    others = (Identity.objects.count() - 1, Event.objects.count() - 2)
+    launch = Delivery.objects.first().launch
+    privacy.erase_customer(person, now=timezone.now())
+    assert (Identity.objects.count(), Event.objects.count()) == others
+    launch.refresh_from_db()
+    assert planning.plan_of(launch).n_audience == launch.recipients.count() == 2
+
+
+def test_a_customer_is_found_by_the_shops_id_or_ours_but_never_guessed(person):
+    assert privacy.find_customer("c0", source_name="shop") == person
+    assert privacy.find_customer("c0") == person
+    assert privacy.find_customer(f"pk:{person.pk}") == person
+    other = worlds.make_people(1, prefix="x")[0]
+    other.identities.update(external_id=str(person.pk))
+    with pytest.raises(privacy.WhichCustomer, match="two customers"):
+        privacy.find_customer(str(person.pk))
+    assert privacy.find_customer(str(person.pk), source_name="shop") == other
+    with pytest.raises(privacy.WhichCustomer, match="no customer"):
+        privacy.find_customer("nobody")
