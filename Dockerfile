@@ -23,7 +23,10 @@ RUN install -d -o strata -g strata /srv/strata/var
 USER strata
 VOLUME /srv/strata/var
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", \
-    "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+# The web process answers only to the host name of PUBLIC_URL.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "\
+import os, urllib.parse as p, urllib.request as u; \
+host = p.urlsplit(os.environ['PUBLIC_URL']).netloc; \
+u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': host}), timeout=4)"]
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
     "recsys_project.wsgi:application"]
