@@ -64,6 +64,11 @@ class Recommender(ABC):
         """The parameters as they were given."""
         return {name: getattr(self, name) for name in _signature(type(self))}
 
+    @property
+    def refit_params(self) -> dict[str, Any]:
+        """The parameters to fit again with on more data, without a validation."""
+        return self.params
+
     def fit(
         self,
         data: Interactions,
@@ -182,15 +187,19 @@ class Recommender(ABC):
         return (rows >= 0) & (np.diff(self.user_items_.indptr)[rows] > 0)
 
     def _allowed(self, item_mask: ItemMask) -> NDArray[np.int64] | None:
+        """Rows that may be named, None for all; items that nobody had never are."""
+        n_items = len(self.items_)
+        had = np.bincount(self.user_items_.indices, minlength=n_items) > 0
         if item_mask is None:
-            return None
+            return None if had.all() else np.flatnonzero(had)
         mask = np.asarray(item_mask)
         if mask.dtype == bool:
-            if mask.shape != (len(self.items_),):
+            if mask.shape != (n_items,):
                 raise BadParameter("An item mask needs one value for each item.")
-            return np.flatnonzero(mask)
+            return np.flatnonzero(mask & had)
         rows = np.unique(mask.astype(np.int64))
-        return rows[rows >= 0]
+        rows = rows[rows >= 0]
+        return rows[had[rows]]
 
     def _require_fitted(self) -> None:
         if not hasattr(self, self.learned[0]):
