@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import binascii
+import contextlib
 import io
 import itertools
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
-from django.db import connection
+from django.db import DatabaseError, connection
+from psycopg.conninfo import make_conninfo
 
 STAGING = "strata_staging"
+COPY_ROWS = 65_536  # rows of CSV text that are in memory at once
+
+_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
 @contextmanager
 def staged(rows: pa.Table) -> Iterator[str]:
-    name = connection.ops.quote_name(STAGING)
+    name = connection.ops.quote_name(f"{STAGING}_{uuid.uuid4().hex[:8]}")
     columns = ", ".join(
         f"{connection.ops.quote_name(field.name)} {_sql_type(field.type)}"
         for field in rows.schema
@@ -30,45 +35,56 @@ def staged(rows: pa.Table) -> Iterator[str]:
         cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns})")
         try:
             with cursor.copy(f"COPY {name} FROM STDIN (FORMAT csv)") as copy:
-                copy.write(_csv(rows))
+                for batch in rows.to_batches(max_chunksize=COPY_ROWS):
+                    copy.write(_csv(batch))
             yield name
-        finally:
-            # After an error inside atomic() the roll-back has to drop it.
-            if not connection.needs_rollback:
-                cursor.execute(f"DROP TABLE IF EXISTS {name}")
+        except BaseException:
+            # In a transaction that failed nothing runs any more: its roll-back drops
+            # the table. What went wrong first is what the caller must hear.
+            with contextlib.suppress(DatabaseError):
+                if not _is_aborted():
+                    cursor.execute(f"DROP TABLE IF EXISTS {name}")
+            raise
+        cursor.execute(f"DROP TABLE IF EXISTS {name}")
 
 
 def read(sql: str, params: Sequence[Any]) -> pa.Table:
     import adbc_driver_postgresql.dbapi as adbc
 
+    numbers = itertools.count(1)
+    sql = "%".join(
+        re.sub("%s", lambda _mark: f"${next(numbers)}", part)
+        for part in sql.split("%%")
+    )
     with adbc.connect(_address()) as database, database.cursor() as cursor:
-        numbers = itertools.count(1)
-        sql = "%".join(
-            re.sub("%s", lambda _mark: f"${next(numbers)}", part)
-            for part in sql.split("%%")
-        )
         cursor.execute(sql, tuple(params) or None)
-        return cursor.fetch_arrow_table()
+        rows = cursor.fetch_arrow_table()
+    for index, field in enumerate(rows.schema):
+        if isinstance(field.type, pa.BaseExtensionType):  # uuid, jsonb
+            plain = rows.column(index).cast(field.type.storage_type)
+            rows = rows.set_column(index, field.name, plain)
+    return rows
 
 
 def _address() -> str:
-    """libpq's URL of the database that Django is connected to."""
-    settings = connection.get_connection_params()
-    user = quote(settings.get("user") or "", safe="")
-    password = quote(settings.get("password") or "", safe="")
-    database = quote(settings.get("dbname") or "", safe="")
-    query = {
-        "host": settings.get("host"),
-        "port": settings.get("port"),
-        "sslmode": settings.get("sslmode"),
-        "sslrootcert": settings.get("sslrootcert"),
-    }
-    named = "&".join(f"{k}={quote(str(v), safe='')}" for k, v in query.items() if v)
-    secret = f":{password}" if password else ""
-    return f"postgresql://{user}{secret}@/{database}?{named}"
+    """libpq's words for the very connection that Django has."""
+    connection.ensure_connection()
+    info = connection.connection.info
+    return make_conninfo(**info.get_parameters(), password=info.password)
 
 
-def _csv(rows: pa.Table) -> memoryview:
+def _is_aborted() -> bool:
+    from psycopg.pq import TransactionStatus
+
+    healthy = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
+    return (
+        connection.connection is None
+        or connection.needs_rollback
+        or connection.connection.info.transaction_status not in healthy
+    )
+
+
+def _csv(rows: pa.RecordBatch) -> memoryview:
     """CSV in which an empty cell is NULL and a quoted empty one is ''."""
     for index, field in enumerate(rows.schema):
         if field.type == pa.binary(16):
@@ -79,13 +95,21 @@ def _csv(rows: pa.Table) -> memoryview:
     return sink.getbuffer()
 
 
-def _hex(column: pa.ChunkedArray) -> pa.Array:
+def _hex(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
     """16 bytes → 32 hex digits, without touching a row in Python."""
-    keys = column.combine_chunks()
-    start = keys.offset * 16
-    raw = keys.buffers()[1][start : start + len(keys) * 16]
-    digits = np.frombuffer(binascii.hexlify(raw), dtype="S32")
-    return pa.array(digits).cast(pa.string())
+    n = len(column)
+    if not n:
+        return pa.array([], pa.string())
+    raw = np.frombuffer(column.buffers()[1], np.uint8)
+    raw = raw[column.offset * 16 : (column.offset + n) * 16]
+    digits = np.empty((len(raw), 2), np.uint8)
+    digits[:, 0], digits[:, 1] = _HEX[raw >> 4], _HEX[raw & 15]
+    text = pa.array(digits.reshape(-1).view("S32")).cast(pa.string())
+    return text if not column.null_count else _keep_nulls(text, column)
+
+
+def _keep_nulls(text: pa.StringArray, column: pa.Array) -> pa.StringArray:
+    return pc.if_else(column.is_valid(), text, None)
 
 
 def _sql_type(kind: pa.DataType) -> str:
@@ -95,7 +119,7 @@ def _sql_type(kind: pa.DataType) -> str:
         return "timestamptz"
     if pa.types.is_boolean(kind):
         return "boolean"
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return "bigint"
     if pa.types.is_floating(kind):
         return "float8"
