@@ -6,11 +6,13 @@ knows is answered here.
 
 from __future__ import annotations
 
-from django.urls import path, re_path
+from django.urls import path, re_path, register_converter
 
 from campaigns.api import metrics, views
 from segmentation.api import health, pages
+from segmentation.api.serializers import ExternalId
 
+register_converter(ExternalId, "external")
 health.add_gauges(metrics.deliveries)
 
 urlpatterns = [
@@ -21,17 +23,17 @@ urlpatterns = [
         name="api-push-subscriptions",
     ),
     path(
-        "customers/<str:customer_id>/consents/",
+        "customers/<external:customer_id>/consents/",
         views.Consents.as_view(),
         name="api-consents",
     ),
     path(
-        "customers/<str:customer_id>/export/",
+        "customers/<external:customer_id>/export/",
         views.CustomerExport.as_view(),
         name="api-customer-export",
     ),
     path(
-        "customers/<str:customer_id>/",
+        "customers/<external:customer_id>/",
         views.CustomerData.as_view(),
         name="api-customer",
     ),

@@ -124,18 +124,16 @@ class PlacementAds(StorefrontView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Decide what stands in a placement for one person; often nothing at all."""
-        asked = serializers.PlacementQuerySerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        named = asked.validated_data
-        who = person(request, named.get("customer_id"), named.get("visitor_id"))
+        asked = _PLACEMENT_QUERY.run_validation(request.query_params)
+        who = person(request, asked.get("customer_id"), asked.get("visitor_id"))
         identity = who.new_identity(request.user)
         placement = get_object_or_404(Placement, slug=slug, is_active=True)
         decided = placements.decide(
             placement,
             identity_id=identity.pk if identity else None,
-            customer_id=identity.customer.pk if identity else None,
+            customer_id=identity.customer_id if identity else None,
             now=timezone.now(),
-            n=named["n"],
+            n=asked["n"],
         )
         return Response({"placement": slug, "ads": [_ad(one) for one in decided]})
 
@@ -163,6 +161,10 @@ class CustomerExport(StorefrontView):
     def get(self, request: Request, customer_id: str) -> Response:
         """Everything that is kept about a customer."""
         return Response(privacy.export_customer(_known(request, customer_id)))
+
+
+# Made once: a serializer copies all its fields when it is made, on every call else.
+_PLACEMENT_QUERY = serializers.PlacementQuerySerializer()
 
 
 def _checked(serializer: type, request: Request) -> dict[str, Any]:

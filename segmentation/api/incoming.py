@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ DOCUMENTED = {canonical: name for name, canonical in CANONICAL.items()}
 IDS = tuple(DOCUMENTED)
 OUR_REFERENCES = ("launch", "ad")
 LARGEST = 2**63 - 1
+NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 # What a script writes when it has no id: strangers must not become one person by it.
 NO_IDS = frozenset({*mapping.NULLS, "undefined", "[object object]"})
 
@@ -63,7 +65,9 @@ def read(request: Request) -> Incoming:
         if not isinstance(sent, dict):
             found.errors.append(RowError(position, "", _("This is not an object.")))
             continue
-        row = {CANONICAL.get(name, name): _tidy(value) for name, value in sent.items()}
+        row: dict[str, Any] = {
+            CANONICAL.get(name, name): _tidy(value) for name, value in sent.items()
+        }
         wrong = _first_wrong(row, request)
         if wrong is not None:
             found.errors.append(RowError(position, *wrong))
@@ -102,8 +106,8 @@ def _first_wrong(row: dict[str, Any], request: Request) -> tuple[str, str] | Non
     for name, value in row.items():
         if isinstance(value, dict | list | bool):
             return name, _("This is not a text or a number.")
-        if isinstance(value, str) and "\x00" in value:
-            return name, _("This holds a NUL character.")
+        if isinstance(value, str) and NO_TEXT.search(value):
+            return name, _("This holds a character that cannot be stored.")
         if name in IDS and len(str(value)) > ID_LENGTH:
             return name, _("An id has at most %(n)d characters.") % {"n": ID_LENGTH}
         if name in IDS and str(value).strip().lower() in NO_IDS and value is not None:

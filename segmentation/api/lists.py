@@ -11,7 +11,7 @@ from segmentation.services.recommending import Answer
 
 def as_body(answer: Answer, recommendation_id: uuid.UUID) -> dict[str, Any]:
     """The answer in the shop's own item ids; a query only if a reason names an item."""
-    because = {item.reason_item_id for item in answer.items} - {None}
+    because = {item.reason_item_id for item in answer.items if item.reason_item_id}
     named = queries.items_by_id(because) if because else {}
     return {
         "recommendation_id": recommendation_id,
@@ -24,8 +24,10 @@ def as_body(answer: Answer, recommendation_id: uuid.UUID) -> dict[str, Any]:
                 "reason": {
                     "code": item.reason_code,
                     "text": item.reason_text,
-                    "item_id": getattr(
-                        named.get(item.reason_item_id), "external_id", None
+                    "item_id": (
+                        named[item.reason_item_id].external_id
+                        if item.reason_item_id in named
+                        else None
                     ),
                 },
             }

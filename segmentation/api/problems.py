@@ -44,6 +44,7 @@ TITLES = {
 KINDS: tuple[tuple[type[Exception], int, str], ...] = (
     (exceptions.ValidationError, 400, "invalid"),
     (exceptions.ParseError, 400, "not-json"),
+    (RecursionError, 400, "not-json"),  # brackets in brackets, thousands deep
     (exceptions.NotAuthenticated, 401, "no-key"),
     (exceptions.AuthenticationFailed, 401, "bad-key"),
     (exceptions.PermissionDenied, 403, "forbidden"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls.converters import StringConverter
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import (
     OpenApiParameter,
@@ -28,6 +29,12 @@ CUSTOMER_TOKEN = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=_("With a publishable key: whom the call may be about."),
 )
+
+
+class ExternalId(StringConverter):
+    """An id of the shop's in an address; it may hold slashes, sent as %2F."""
+
+    regex = rf"[^\x00]{{1,{ID_LENGTH}}}"
 
 
 @extend_schema_field(OpenApiTypes.STR)

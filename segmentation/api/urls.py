@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from segmentation.api import pages, views
+from segmentation.api.serializers import ExternalId
+
+register_converter(ExternalId, "external")
 
 urlpatterns = [
     path("events/", views.Events.as_view(), name="api-events"),
@@ -12,16 +15,18 @@ urlpatterns = [
         "recommendations/", views.Recommendations.as_view(), name="api-recommendations"
     ),
     path(
-        "items/<str:item_id>/similar/", views.SimilarItems.as_view(), name="api-similar"
+        "items/<external:item_id>/similar/",
+        views.SimilarItems.as_view(),
+        name="api-similar",
     ),
     path("segments/", views.Segments.as_view(), name="api-segments"),
     path(
-        "customers/<str:customer_id>/segments/",
+        "customers/<external:customer_id>/segments/",
         views.CustomerSegments.as_view(),
         name="api-customer-segments",
     ),
     path(
-        "customers/<str:customer_id>/token/",
+        "customers/<external:customer_id>/token/",
         views.CustomerToken.as_view(),
         name="api-customer-token",
     ),

@@ -6,8 +6,9 @@ import uuid
 
 import pytest
 
+from segmentation.api import lists
 from segmentation.models import Category, Customer, Identity, Item, ServedList
-from segmentation.services import access, identities
+from segmentation.services import access, identities, recommending
 from tests import storefront
 
 pytestmark = pytest.mark.django_db
@@ -146,6 +147,20 @@ def test_similar_items_are_listed(live):
     assert ids(answer) == ["honey"]
     assert uuid.UUID(answer.json()["recommendation_id"])
     assert answer.json()["items"][0]["reason"]["code"] == "similar"
+
+
+def test_an_id_with_a_slash_can_be_asked_about(live):
+    mug, cup = storefront.make_items("mug/blue", "cup")
+    storefront.make_live("similar", {mug.pk: [cup]})
+    assert ids(storefront.server().get("/items/mug%2Fblue/similar/")) == ["cup"]
+
+
+def test_a_reason_names_its_item_by_the_shops_id():
+    tea = storefront.make_items("tea")[0]
+    item = recommending.Recommended(1, "jam", 0.5, "with", "Goes with", tea.pk)
+    answer = recommending.Answer(None, "personal", [item])
+    body = lists.as_body(answer, uuid.uuid4())
+    assert body["items"][0]["reason"]["item_id"] == "tea"
 
 
 def test_an_item_that_does_not_exist_has_no_similar_ones():

@@ -156,6 +156,12 @@ def test_an_unknown_address_is_a_problem_too(method, path):
     assert is_problem(getattr(Client(), method)(path), 404, "not-found")
 
 
+@pytest.mark.parametrize("text", ["%00", "a%00b", "x" * 121])
+def test_an_id_that_nobody_can_have_is_not_found(text):
+    answer = storefront.server().get(f"/customers/{text}/segments/")
+    assert is_problem(answer, 404, "not-found")
+
+
 def test_a_method_that_an_address_does_not_know_is_told():
     answer = storefront.server().put("/events/", {})
     assert is_problem(answer, 405, "bad-method")
@@ -165,7 +171,7 @@ def test_a_method_that_an_address_does_not_know_is_told():
 def test_a_body_that_is_no_json_is_told():
     caller = storefront.server()
     headers = {"Authorization": f"Bearer {caller.text}"}
-    for body in ("{nonsense", '{"events": NaN}', b"\xff\xfe"):
+    for body in ("{nonsense", '{"events": NaN}', b"\xff\xfe", "[" * 100_000):
         answer = Client().post(
             "/api/v1/events/", body, content_type="application/json", headers=headers
         )

@@ -75,6 +75,7 @@ def test_an_event_without_a_time_happened_now():
         (view(price={"amount": 3}), "price"),
         (view(occurred_at="yesterday"), "occurred_at"),
         (view(page="nul\x00"), "page"),
+        (view(item_id="half a pair \ud800"), "item_id"),
         (view(launch="one"), "launch"),
         (view(ad=2**70), "ad"),
         ("not an object", ""),
@@ -91,6 +92,17 @@ def test_a_bad_row_is_named_and_stops_no_other(bad, field):
     ]
     assert body["errors"][0]["message"]
     assert Event.objects.count() == 2
+
+
+def test_every_bad_row_keeps_its_place_in_the_call():
+    rows = ["no object", view(1), view(2, quantity="two"), None, view(3, price="x")]
+    errors = post(storefront.server(), *rows).json()["errors"]
+    assert [(error["index"], error["field"]) for error in errors] == [
+        (0, ""),
+        (2, "quantity"),
+        (3, ""),
+        (4, "price"),
+    ]
 
 
 @pytest.mark.parametrize(
