@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.admin import reports
+from campaigns.admin.choosing import SegmentBoxes
 from campaigns.models import Campaign, Launch, Recipient, Variant
 from campaigns.services import planning, results
 from segmentation import tasks
-from segmentation.admin.base import Deed, StrataAdmin, TabularInline, badge
-from segmentation.models import SegmentSet
+from segmentation.admin.base import Deed, Inline, StrataAdmin, badge
 from segmentation.services import jobs
 
 Status = Campaign.Status
@@ -35,7 +35,7 @@ NOT_STARTED = (Status.DRAFT, Status.SCHEDULED)
 LAUNCH = "campaigns.launch_campaign"
 
 
-class VariantInline(TabularInline):
+class VariantInline(Inline):
     model = Variant
     extra = 0
     min_num = 1
@@ -60,7 +60,7 @@ class VariantInline(TabularInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(StrataAdmin):
+class CampaignAdmin(SegmentBoxes, StrataAdmin):
     change_form_template = "campaigns/admin/campaign.html"
     list_display = (
         "name",
@@ -73,7 +73,6 @@ class CampaignAdmin(StrataAdmin):
     )
     list_filter = ("status", "channel", "is_simulated")
     search_fields = ("name",)
-    filter_horizontal = ("segments",)
     inlines = (VariantInline,)
     ordering = ("-pk",)
     fieldsets = (
@@ -95,15 +94,6 @@ class CampaignAdmin(StrataAdmin):
             return self.readonly_fields
         names = (name for _title, part in self.fieldsets for name in part["fields"])
         return tuple(name for name in names if name != "name")
-
-    def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if field is not None and db_field.name == "segments":
-            live = field.queryset.filter(segment_set__stage=SegmentSet.Stage.LIVE)
-            field.queryset = live.select_related("segment_set")
-        return field
 
     def save_model(
         self, request: HttpRequest, obj: Campaign, form: Any, change: bool

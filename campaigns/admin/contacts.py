@@ -55,6 +55,7 @@ class ConsentAdmin(Facts):
         "said_at",
         "text_version",
     )
+    list_display_links = ("channel",)
     list_filter = ("channel", "purpose", "granted")
     list_select_related = ("customer",)
     ordering = ("-pk",)

@@ -69,6 +69,7 @@ class LaunchAdmin(ReadOnly, JobAdmin):
 @admin.register(Recipient)
 class RecipientAdmin(Facts):
     list_display = ("of_customer", "launch", "arm", "reason", "variant", "run")
+    list_display_links = ("launch",)
     list_filter = ("arm", "reason")
     list_select_related = ("customer", "launch__campaign", "variant", "run")
     search_fields = ("customer__identities__external_id",)

@@ -9,8 +9,9 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.admin.choosing import SegmentBoxes
 from campaigns.models import Ad, Decision, Placement
-from segmentation.admin.base import StrataAdmin, TabularInline
+from segmentation.admin.base import Inline, StrataAdmin
 from segmentation.admin.paging import Facts
 from segmentation.models import Identity
 from segmentation.templatetags.strata import number, share
@@ -57,7 +58,7 @@ class Shown:
 COUNTS = ("decisions_counted", "shown_counted", "clicked_counted", "click_rate")
 
 
-class AdInline(TabularInline):
+class AdInline(Inline):
     model = Ad
     extra = 0
     fields = ("name", "is_active", "title", "link", "weight")
@@ -77,14 +78,13 @@ class PlacementAdmin(Shown, StrataAdmin):
 
 
 @admin.register(Ad)
-class AdAdmin(Shown, StrataAdmin):
+class AdAdmin(Shown, SegmentBoxes, StrataAdmin):
     decisions_path = "decisions"
     list_display = ("name", "placement", "is_active", "weight", *COUNTS)
     list_filter = ("is_active", "placement")
     list_select_related = ("placement",)
     search_fields = ("name", "title")
     autocomplete_fields = ("item",)
-    filter_horizontal = ("segments",)
     readonly_fields = COUNTS
     ordering = ("placement", "name")
     fieldsets = (

@@ -215,7 +215,19 @@ class ReadOnly:
         return False
 
 
-class FactInline(ReadOnly, TabularInline):
+class Inline(TabularInline):
+    """Rows inside another row's page; each field names itself to a screen reader."""
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs["aria-label"] = field.label
+        return field
+
+
+class FactInline(ReadOnly, Inline):
     """A short read-only table on another row's page."""
 
     extra = 0

@@ -18,7 +18,7 @@ if apps.is_installed("import_export"):
         """Import with a preview, export with formulas made harmless; both audited."""
 
         formats = [CSV, XLSX]
-        skip_export_form_from_action = True
+        import_export_change_list_template = "segmentation/admin/exporting.html"
 
         def has_import_permission(self, request: HttpRequest) -> bool:
             may_add = self.has_add_permission(request)

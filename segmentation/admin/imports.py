@@ -45,6 +45,7 @@ class MappingAdmin(StrataAdmin):
 @admin.register(ImportJob)
 class ImportJobAdmin(JobAdmin):
     change_form_template = "segmentation/admin/import.html"
+    change_list_template = "segmentation/admin/list_with_add.html"
     list_display = (
         "__str__",
         "kind",
@@ -61,6 +62,12 @@ class ImportJobAdmin(JobAdmin):
     readonly_fields = (*FACTS, *RUN_FIELDS)
     fieldsets = ((gettext_lazy("The file"), {"fields": FACTS}), RUN_FIELDSET)
     ordering = ("-pk",)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
+        context = {"add_label": _("Bring a file in"), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # events say which import brought them

@@ -31,6 +31,7 @@ STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 @admin.register(SegmentSet)
 class SegmentSetAdmin(JobAdmin):
     change_form_template = "segmentation/admin/segment_set.html"
+    change_list_template = "segmentation/admin/list_with_add.html"
     is_editable = True
     list_display = (
         "__str__",
@@ -52,6 +53,12 @@ class SegmentSetAdmin(JobAdmin):
         segments = Segment.objects.only("pk", "segment_set_id")
         rows = super().get_queryset(request)
         return rows.prefetch_related(Prefetch("segments", segments))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
+        context = {"add_label": _("Divide customers"), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -70,6 +70,19 @@
     }
   }
 
+  // What the admin's own widgets leave nameless to a screen reader.
+  function name() {
+    const content = document.getElementById("content");
+    if (content && !document.querySelector("main, [role=main]")) content.setAttribute("role", "main");
+    window.addEventListener("load", () => {
+      document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
+        const select = box.closest(".select2-container")?.previousElementSibling;
+        const label = select?.id && document.querySelector(`label[for="${select.id}"]`);
+        if (label) box.setAttribute("aria-label", label.textContent.trim().replace(/[:*]$/, ""));
+      });
+    });
+  }
+
   // Somebody is typing in a form of this page: do not take it away.
   let dirty = false;
 
@@ -125,6 +138,7 @@
   }
 
   function start() {
+    name();
     document.querySelectorAll("[data-poll]").forEach(watch);
     document.querySelectorAll("[data-load]").forEach(load);
     document.addEventListener("input", () => { dirty = true; });
