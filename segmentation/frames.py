@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from segmentation import bulk
-from segmentation.models import KIND_WEIGHTS, ImportJob, Job, Kind
+from segmentation import bulk, queries
+from segmentation.models import KIND_WEIGHTS, Kind
 
 SECONDS_A_DAY = 86_400.0
 
@@ -101,8 +101,7 @@ def _events(
     if until is not None:
         where.append(f"{bulk.epoch('e.occurred_at')} < %s")
         params.append(until.timestamp())
-    unfinished = ImportJob.objects.exclude(status=Job.Status.DONE)
-    hidden = ", ".join(str(pk) for pk in unfinished.values_list("pk", flat=True))
+    hidden = ", ".join(map(str, queries.unfinished_imports()))
     if hidden:
         where.append(f"(e.import_id IS NULL OR e.import_id NOT IN ({hidden}))")
     return bulk.read(

@@ -13,7 +13,9 @@ from segmentation.models import (
     Customer,
     Event,
     Identity,
+    ImportJob,
     Item,
+    Job,
     Membership,
     ModelRun,
     Segment,
@@ -54,8 +56,10 @@ def identity_ids(customer_ids: np.ndarray) -> np.ndarray:
     rows = Identity.objects.values("customer_id").annotate(first=Min("pk"))
     if len(customer_ids) <= 1000:
         rows = rows.filter(customer_id__in=customer_ids.tolist())
-    pairs = np.array(list(rows.values_list("customer_id", "first")), np.int64)
-    return _aligned(pairs.reshape(-1, 2), customer_ids)
+    sql, params = rows.values_list("customer_id", "first").query.sql_with_params()
+    found = bulk.read(sql, params)
+    pairs = np.column_stack([column.to_numpy() for column in found.columns])
+    return _aligned(pairs.astype(np.int64), customer_ids)
 
 
 def members_of(segment_ids: Collection[int]) -> np.ndarray:
@@ -79,6 +83,12 @@ def segments_of(customer_id: int) -> list[Segment]:
 def items_by_id(ids: Collection[int]) -> dict[int, Item]:
     rows = Item.objects.filter(pk__in=set(ids)).select_related("category")
     return {item.pk: item for item in rows}
+
+
+def unfinished_imports(*, but: int | None = None) -> list[int]:
+    """Imports that did not finish: what they brought is not there for any reader."""
+    jobs = ImportJob.objects.exclude(status=Job.Status.DONE)
+    return [pk for pk in jobs.values_list("pk", flat=True) if pk != but]
 
 
 def counts() -> dict[str, int]:

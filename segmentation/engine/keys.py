@@ -18,6 +18,9 @@ Lanes = npt.NDArray[np.uint64]  # n × 2
 
 _GOLDEN = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED03], dtype=np.uint64)
 _NULL = np.array([0x6E756C6C6E756C6C, 0x766F6964766F6964], dtype=np.uint64)
+# One of the two is even, so that the last step of `_mix` loses nothing: [1 a; b 1]
+# is invertible modulo 2**64 only where a times b is even.
+_CROSS = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED02], dtype=np.uint64)
 
 
 def line_keys(columns: list[pa.Array], salt: str) -> Lanes:
@@ -25,7 +28,7 @@ def line_keys(columns: list[pa.Array], salt: str) -> Lanes:
 
     ``salt`` names the source, so that equal lines of two shops stay two events.
     """
-    lanes = np.tile(_text_lanes([salt])[0], (len(columns[0]), 1))
+    lanes: Lanes = np.tile(_text_lanes([salt])[0], (len(columns[0]), 1))
     for position, column in enumerate(columns):
         lanes = _mix(
             lanes ^ (_column_lanes(column) + _GOLDEN * np.uint64(position + 1))
@@ -94,4 +97,4 @@ def _mix(lanes: Lanes) -> Lanes:
     lanes = (lanes ^ (lanes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     lanes = (lanes ^ (lanes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     lanes = lanes ^ (lanes >> np.uint64(31))
-    return lanes + lanes[:, ::-1] * _GOLDEN
+    return lanes + lanes[:, ::-1] * _CROSS

@@ -5,16 +5,15 @@ A mapping is ``{target field: header}``; ``=value`` stands for a constant.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-TEXT, ID, NUMBER, TIME, FLAG, KIND = "text", "id", "number", "time", "flag", "kind"
+from segmentation.engine import cleaning
+from segmentation.engine.cleaning import FLAG, ID, KIND, NUMBER, TEXT, TIME
 
 FIELDS: dict[str, dict[str, str]] = {
     "events": {
@@ -61,7 +60,18 @@ REQUIRED = {
     "customers": ("customer",),
 }
 ATTRIBUTES = "attributes."
-NULLS = ("", "nan", "null", "none", "na", "n/a", "nat", "\\n")
+# As long as the columns that they go to.
+LENGTHS = {
+    "title": 300,
+    "category": 200,
+    "brand": 200,
+    "currency": 3,
+    "url": 2000,
+    "image": 2000,
+    "locale": 20,
+    "timezone": 50,
+}
+NULLS = cleaning.NULLS
 
 
 class MappingError(ValueError):
@@ -97,6 +107,7 @@ class Plan:
     kinds: dict[str, int]
     itemless: tuple[int, ...] = ()  # kinds that can be without an item
     attributes: dict[str, str] = field(default_factory=dict)
+    currency: str = ""  # the only one that amounts of events may be in; "": any
 
 
 def plan(
@@ -107,6 +118,7 @@ def plan(
     time_zone: ZoneInfo,
     kinds: dict[str, int],
     itemless: tuple[int, ...] = (),
+    currency: str = "",
 ) -> Plan:
     """Check a mapping against the file's headers; MappingError names what is wrong."""
     known = FIELDS[kind]
@@ -132,7 +144,7 @@ def plan(
             "or a constant such as =purchase."
         )
     plain = {k: v for k, v in columns.items() if k in known}
-    return Plan(kind, plain, time_zone, kinds, itemless, attributes)
+    return Plan(kind, plain, time_zone, kinds, itemless, attributes, currency)
 
 
 def guess(kind: str, headers: list[str]) -> dict[str, str]:
@@ -155,19 +167,24 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
     for target, role in FIELDS[plan.kind].items():
         header = plan.columns.get(target)
         if header is None:
-            columns[target] = pa.nulls(chunk.num_rows, _type_of(role))
+            columns[target] = pa.nulls(chunk.num_rows, cleaning.type_of(role))
         else:
             raw = _raw(chunk, header)
-            columns[target], bad, why = _CLEANERS[role](raw, plan)
+            columns[target], bad, why = _cleaned(raw, role, target, header, plan)
             found.add(bad, target, raw, why)
+            if target in LENGTHS:
+                most = LENGTHS[target]
+                long = cleaning.longer(columns[target], most)
+                found.add(long, target, raw, f"is longer than {most} characters")
     for target in REQUIRED[plan.kind]:
-        found.add(_is_null(columns[target]), target, None, "is missing")
+        found.add(cleaning.is_null(columns[target]), target, None, "is missing")
     if plan.kind == "events":
         _check_event_rows(columns, found, plan)
-    columns |= {
-        ATTRIBUTES + name: _clean_text(_raw(chunk, header), plan)[0]
-        for name, header in plan.attributes.items()
-    }
+    for name, header in plan.attributes.items():
+        raw = _raw(chunk, header)
+        text, bad, why = _cleaned(raw, TEXT, ATTRIBUTES + name, header, plan)
+        columns[ATTRIBUTES + name] = text
+        found.add(bad, ATTRIBUTES + name, raw, why)
     kept = np.flatnonzero(~found.bad)
     return Canonical(pa.table(columns).take(kept), kept, found.rejects())
 
@@ -175,11 +192,14 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
 def _check_event_rows(
     columns: dict[str, pa.Array], found: _Findings, plan: Plan
 ) -> None:
-    nobody = _is_null(columns["customer"]) & _is_null(columns["visitor"])
+    nobody = cleaning.is_null(columns["customer"]) & cleaning.is_null(
+        columns["visitor"]
+    )
     found.add(nobody, "customer", None, "is missing: nobody did this")
     itemless = pa.array(plan.itemless, pa.int64())
     may_lack = np.asarray(pc.is_in(columns["kind"], itemless))
-    found.add(_is_null(columns["item"]) & ~may_lack, "item", None, "is missing")
+    found.add(cleaning.is_null(columns["item"]) & ~may_lack, "item", None, "is missing")
+    _check_currency(columns, found, plan)
     both = np.asarray(columns["customer"].is_valid())
     columns["visitor"] = pc.if_else(pa.array(both), None, columns["visitor"])
     columns["quantity"] = pc.fill_null(columns["quantity"], 1.0)
@@ -187,6 +207,18 @@ def _check_event_rows(
     counted = pc.if_else(pc.equal(quantity, 0.0), None, quantity)
     columns["amount"] = pc.coalesce(amount, pc.multiply(price, quantity))
     columns["price"] = pc.coalesce(price, pc.divide(amount, counted))
+    for name in ("amount", "price"):
+        beyond = cleaning.is_true(pc.invert(pc.is_finite(columns[name])))
+        found.add(beyond, name, None, "is too large")
+
+
+def _check_currency(columns: dict[str, pa.Array], found: _Findings, plan: Plan) -> None:
+    """Amounts are summed, so they are in one currency or not at all."""
+    columns["currency"] = pc.utf8_upper(columns["currency"])
+    if plan.currency:
+        foreign = cleaning.is_true(pc.not_equal(columns["currency"], plan.currency))
+        why = f"is not {plan.currency}, which amounts are kept in"
+        found.add(foreign, "currency", columns["currency"], why)
 
 
 class _Findings:
@@ -194,16 +226,16 @@ class _Findings:
 
     def __init__(self, n_rows: int) -> None:
         self.bad = np.zeros(n_rows, dtype=bool)
-        self._parts: list[tuple[np.ndarray, str, list[str], str]] = []
+        self._parts: list[tuple[np.ndarray, str, list[str | None], str]] = []
 
     def add(self, bad: np.ndarray, column: str, raw: pa.Array | None, why: str) -> None:
         rows = np.flatnonzero(bad & ~self.bad)
         if len(rows):
             self.bad[rows] = True
-            values = (
+            values: list[str | None] = (
                 [""] * len(rows)
                 if raw is None
-                else raw.take(pa.array(rows)).cast(pa.string()).to_pylist()
+                else cleaning.as_text(raw.take(pa.array(rows)))
             )
             self._parts.append((rows, column, values, why))
 
@@ -223,115 +255,13 @@ def _raw(chunk: pa.Table, header: str) -> pa.Array:
     return chunk.column(header).combine_chunks()
 
 
-def _type_of(role: str) -> pa.DataType:
-    return {
-        NUMBER: pa.float64(),
-        TIME: pa.timestamp("us", "UTC"),
-        FLAG: pa.bool_(),
-        KIND: pa.int64(),
-    }.get(role, pa.string())
-
-
-Cleaned = tuple[pa.Array, np.ndarray, str]
-
-
-def _clean_text(raw: pa.Array, _plan: Plan) -> Cleaned:
-    if pa.types.is_dictionary(raw.type):
-        raw = raw.dictionary_decode()
-    text = pc.utf8_trim_whitespace(raw.cast(pa.string()))
-    text = pc.if_else(pc.equal(text, ""), None, text)
-    nul = np.asarray(pc.fill_null(pc.match_substring(text, "\x00"), False))
-    return text, nul, "holds a NUL character"
-
-
-def _clean_id(raw: pa.Array, plan: Plan) -> Cleaned:
-    """Ids are text. A spreadsheet's 17850.0 is 17850; a blank or “nan” is no id."""
-    if pa.types.is_floating(raw.type):
-        raw = pc.if_else(pc.is_nan(raw), None, raw)
-    text, nul, _why = _clean_text(raw, plan)
-    text = pc.replace_substring_regex(text, r"^(\d+)\.0$", r"\1")
-    nothing = pc.is_in(pc.utf8_lower(text), pa.array(NULLS))
-    text = pc.if_else(nothing, None, text)
-    long = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(text), 120), False))
-    return text, long | nul, "is longer than 120 characters or holds a NUL"
-
-
-def _clean_number(raw: pa.Array, plan: Plan) -> Cleaned:
-    if pa.types.is_integer(raw.type) or pa.types.is_floating(raw.type):
-        number = raw.cast(pa.float64())
-        return pc.if_else(pc.is_nan(number), None, number), _none_bad(raw), ""
-    text = _null_words(raw, plan)
-    number = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(np.float64)
-    bad = np.asarray(text.is_valid()) & ~np.isfinite(number)
-    return pa.array(number, from_pandas=True), bad, "is not a number"
-
-
-def _clean_time(raw: pa.Array, plan: Plan) -> Cleaned:
-    if pa.types.is_timestamp(raw.type) or pa.types.is_date(raw.type):
-        times = raw.cast(pa.timestamp("us", getattr(raw.type, "tz", None)))
-        if times.type.tz is None:
-            times = pc.assume_timezone(
-                times, plan.time_zone.key, ambiguous="earliest", nonexistent="latest"
-            )
-        return times.cast(pa.timestamp("us", "UTC")), _none_bad(raw), ""
-    text = _null_words(raw, plan)
-    zoned = pc.match_substring_regex(text, r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$")
-    local = _parsed(pc.if_else(zoned, None, text)).dt.tz_localize(
-        plan.time_zone.key, ambiguous=True, nonexistent="shift_forward"
-    )
-    absolute = _parsed(pc.if_else(zoned, text, None), utc=True)
-    times = pc.coalesce(_instants(local), _instants(absolute))
-    bad = np.asarray(text.is_valid()) & _is_null(times)
-    return times, bad, "is not a date and time such as 2017-01-31 18:05:00"
-
-
-def _parsed(text: pa.Array, *, utc: bool = False) -> pd.Series:
-    return pd.to_datetime(text.to_pandas(), errors="coerce", format="ISO8601", utc=utc)
-
-
-def _instants(times: pd.Series) -> pa.Array:
-    utc = times.dt.tz_convert("UTC").dt.as_unit("us")
-    return pa.array(utc, pa.timestamp("us", "UTC"), from_pandas=True)
-
-
-def _clean_flag(raw: pa.Array, plan: Plan) -> Cleaned:
-    if pa.types.is_boolean(raw.type):
-        return raw, _none_bad(raw), ""
-    text = pc.utf8_lower(_null_words(raw, plan))
-    yes = pc.is_in(text, pa.array(["1", "true", "t", "yes", "y", "in stock"]))
-    no = pc.is_in(text, pa.array(["0", "false", "f", "no", "n", "out of stock"]))
-    bad = np.asarray(text.is_valid()) & ~np.asarray(yes) & ~np.asarray(no)
-    return pc.if_else(text.is_valid(), yes, None), bad, "is neither yes nor no"
-
-
-def _clean_kind(raw: pa.Array, plan: Plan) -> Cleaned:
-    text = pc.utf8_lower(_null_words(raw, plan))
-    names = pa.array(list(plan.kinds))
-    codes = pa.array(list(plan.kinds.values()), pa.int64())
-    found = pc.index_in(text, names)
-    bad = np.asarray(text.is_valid()) & _is_null(found)
-    return codes.take(found), bad, f"is none of {', '.join(plan.kinds)}"
-
-
-def _null_words(raw: pa.Array, plan: Plan) -> pa.Array:
-    text = _clean_text(raw, plan)[0]
-    nothing = pc.is_in(pc.utf8_lower(text), pa.array(NULLS))
-    return pc.if_else(nothing, None, text)
-
-
-def _none_bad(raw: pa.Array) -> np.ndarray:
-    return np.zeros(len(raw), dtype=bool)
-
-
-def _is_null(column: pa.Array) -> np.ndarray:
-    return np.asarray(column.is_null())
-
-
-_CLEANERS: dict[str, Callable[[pa.Array, Plan], Cleaned]] = {
-    TEXT: _clean_text,
-    ID: _clean_id,
-    NUMBER: _clean_number,
-    TIME: _clean_time,
-    FLAG: _clean_flag,
-    KIND: _clean_kind,
-}
+def _cleaned(
+    raw: pa.Array, role: str, target: str, header: str, plan: Plan
+) -> cleaning.Cleaned:
+    try:
+        return cleaning.clean(raw, role, plan)
+    except pa.ArrowException as error:
+        raise MappingError(
+            f"The column “{header}” (for {target}) holds {raw.type}, which cannot be "
+            f"read as a {role}: {error}"
+        ) from error

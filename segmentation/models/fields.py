@@ -80,6 +80,12 @@ def encrypt(values: list[str]) -> list[str]:
     return [cipher.encrypt(v.encode()).decode() if v else "" for v in values]
 
 
+def decrypt(values: list[str]) -> list[str]:
+    """The plain texts of many stored values; "" stays ""."""
+    cipher = _cipher(tuple(conf.field_keys()))
+    return [cipher.decrypt(v.encode()).decode() if v else "" for v in values]
+
+
 def fingerprint(value: str) -> str:
     """A keyed hash for finding equal values (HMAC-SHA-256, 32 hex digits)."""
     key = conf.field_keys()[-1]

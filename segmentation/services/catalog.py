@@ -14,7 +14,7 @@ from django.utils import timezone
 from segmentation import bulk
 from segmentation.models import Identity, Item, Source
 
-FEW = 500  # names that are looked up one by one rather than by reading a column
+FEW = 2000  # names that are looked up one by one rather than by reading a column
 
 # What an item has when a file says nothing about it.
 ITEM_DEFAULTS = {
@@ -88,17 +88,15 @@ def visitors(visitor_ids: pa.Array) -> Lookup:
     )
 
 
-def ensure_categories(names: pa.Array) -> None:
-    distinct = pc.unique(names).drop_null()
-    if len(distinct):
-        with (
-            bulk.staged(pa.table({"name": distinct})) as staging,
-            connection.cursor() as c,
-        ):
-            c.execute(
-                f"INSERT INTO segmentation_category (name) SELECT name FROM {staging} "
-                "WHERE true ON CONFLICT DO NOTHING"
-            )
+def ensure_categories(staging: str) -> None:
+    """Make the categories that staged items name and nobody made before."""
+    with connection.cursor() as c:
+        c.execute(
+            "INSERT INTO segmentation_category (name) "
+            "SELECT name FROM (SELECT DISTINCT category AS name "
+            f"FROM {staging} WHERE category IS NOT NULL) named "
+            f"ORDER BY {_bytewise('name')} ON CONFLICT DO NOTHING"
+        )
 
 
 def upsert_items(staging: str, columns: list[str], import_id: int) -> Written:
@@ -122,9 +120,18 @@ def upsert_items(staging: str, columns: list[str], import_id: int) -> Written:
         c.execute(
             f"INSERT INTO segmentation_item ({', '.join(values)}) "
             f"SELECT {_casts(values)} FROM {staging} s WHERE true "
-            "ON CONFLICT DO NOTHING"
+            f"ORDER BY {_bytewise('s.item')} ON CONFLICT DO NOTHING"
         )
         n_new = c.rowcount
+        # What an item costs at first is the beginning of its history.
+        c.execute(
+            "INSERT INTO segmentation_itemchange "
+            "(item_id, changed_at, price, available) "
+            f"SELECT i.id, {_now()}, i.price, i.available FROM {staging} s "
+            "JOIN segmentation_item i ON i.external_id = s.item "
+            f"WHERE i.import_id = {import_id} AND i.price IS NOT NULL AND NOT EXISTS "
+            "(SELECT 1 FROM segmentation_itemchange h WHERE h.item_id = i.id)"
+        )
         c.execute(f"SELECT count(*) FROM {staging}")
         n_rows = c.fetchone()[0]
     return Written(n_new, n_updated, n_rows - n_new - n_updated)
@@ -136,6 +143,8 @@ def upsert_customers(staging: str, columns: list[str], import_id: int) -> Writte
     Those that this import itself created (``customers``) count as new.
     """
     targets = {name: _staged(name) for name in columns}
+    if "created_at" in targets:  # a blank cell takes nothing back
+        targets["created_at"] = "coalesce(s.created_at, t.created_at)"
     table = "segmentation_customer"
     ours = f"t.import_id IS NOT DISTINCT FROM {import_id}"
     match = "t.id = s.customer_id"
@@ -188,7 +197,8 @@ def _create_items(names: pa.Array) -> None:
     with bulk.staged(pa.table({"name": names})) as staging, connection.cursor() as c:
         c.execute(
             f"INSERT INTO segmentation_item ({', '.join(columns)}) "
-            f"SELECT {_casts(columns)} FROM {staging} WHERE true ON CONFLICT DO NOTHING"
+            f"SELECT {_casts(columns)} FROM {staging} WHERE true "
+            f"ORDER BY {_bytewise('name')} ON CONFLICT DO NOTHING"
         )
 
 
@@ -197,8 +207,8 @@ def _create_identities(
 ) -> None:
     """A customer and an identity for each name, in one statement or transaction.
 
-    Somebody else may create one of them meanwhile; then the whole set is tried again,
-    less those.
+    In the order of the names, so that two sets cannot wait for each other. Somebody
+    else may create one of them meanwhile; then the set is tried again, less those.
     """
     for attempt in (1, 2, 3):
         try:
@@ -238,7 +248,7 @@ def _insert_identities(
                 f"made AS (INSERT INTO {into_customer} "
                 f"SELECT id, {_casts(customer)} FROM new) "
                 f"INSERT INTO {into_identity} "
-                f"SELECT id, {source_id}, name, {_now()} FROM new"
+                f"SELECT id, {source_id}, name, {_now()} FROM new ORDER BY id"
             )
             return
         # SQLite: the transaction is IMMEDIATE, so nobody else can take these ids.
@@ -275,7 +285,8 @@ def _note_price_and_stock(staging: str, targets: dict[str, str]) -> None:
     available = f"coalesce({targets.get('available', 'i.available')}, {_true()})"
     with connection.cursor() as c:
         c.execute(
-            "INSERT INTO segmentation_itemchange (item_id, changed_at, price, available) "
+            "INSERT INTO segmentation_itemchange "
+            "(item_id, changed_at, price, available) "
             f"SELECT i.id, {_now()}, {price}, {available} FROM {staging} s "
             "JOIN segmentation_item i ON i.external_id = s.item "
             f"WHERE {' OR '.join(changes)} ON CONFLICT DO NOTHING"
@@ -333,6 +344,11 @@ def _cast(value: str, name: str) -> str:
 
 def _casts(columns: dict[str, str]) -> str:
     return ", ".join(_cast(value, name) for name, value in columns.items())
+
+
+def _bytewise(column: str) -> str:
+    """An order that is the same on both databases, so that ids are too."""
+    return f'{column} COLLATE "C"' if connection.vendor == "postgresql" else column
 
 
 def _true() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,17 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection, transaction
 
-from segmentation import bulk, conf
-from segmentation.engine import keys, mapping
+from segmentation import bulk, conf, queries
+from segmentation.engine import cleaning, keys, mapping
 from segmentation.models import (
     WITHOUT_ITEM,
     Event,
+    EventDetail,
+    Identity,
     Kind,
     RefKind,
-    ServedList,
     Source,
 )
-from segmentation.services import catalog, identities
+from segmentation.services import catalog, identities, references
 
 KINDS = {kind.name.lower(): kind.value for kind in Kind}
 
@@ -91,19 +91,22 @@ def record_events(
         time_zone=conf.time_zone(),
         kinds=KINDS,
         itemless=WITHOUT_ITEM,
+        currency=conf.currency(),
     )
     chunk = mapping.canonical(table, plan)
     errors = _row_errors(chunk.rejects)
     if not chunk.table.num_rows:
         return Recorded(0, 0, errors)
     kept = [rows[index] for index in chunk.kept.tolist()]
-    _link_visitors(kept, source)
-    lanes = canonical_lanes(chunk.table, source.name)
+    _link_visitors(table.take(chunk.kept), source)
+    event_keys = keys.to_binary(canonical_lanes(chunk.table, source.name))
     lookups = look_up(chunk.table, source)
-    events = resolved(chunk.table, keys.to_binary(lanes), lookups, import_id=None)
-    events = _with_references(events, kept)
+    events = resolved(chunk.table, event_keys, lookups, import_id=None)
+    events = references.added(events, kept)
+    details = references.details(event_keys, kept)
     with bulk.staged(events) as staging, transaction.atomic():
         n_new = insert(staging)
+        EventDetail.objects.bulk_create(details, ignore_conflicts=True)
     return Recorded(n_new, events.num_rows - n_new, errors)
 
 
@@ -132,19 +135,42 @@ def append(events: Sequence[KnownEvent]) -> int:
         return insert(staging)
 
 
-def insert(staging: str) -> int:
+def insert(staging: str, *, import_id: int | None = None) -> int:
     """Insert staged events in key order; answers how many were not there before.
 
-    Call inside a transaction. Sorted by key the unique index is walked once.
+    Call inside a transaction. Sorted by key the unique index is walked once. An event
+    of somebody else's import that never finished is not there for any reader
+    (``frames``): it becomes ours and counts as new, or it would be lost for good.
     """
     columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
+    table = Event._meta.db_table
+    others = _listed(queries.unfinished_imports(but=import_id))
+    n_adopted = 0
     with connection.cursor() as cursor:
+        if others:
+            cursor.execute(
+                f"UPDATE {table} AS t SET import_id = s.import_id FROM {staging} s "
+                f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
+            )
+            n_adopted = cursor.rowcount
         cursor.execute(
-            f"INSERT INTO {Event._meta.db_table} ({columns}) "
+            f"INSERT INTO {table} ({columns}) "
             f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key "
             "ON CONFLICT DO NOTHING"
         )
-        return cursor.rowcount
+        return n_adopted + cursor.rowcount
+
+
+def count_known(staging: str, *, but: int | None) -> int:
+    """How many staged keys readers can see already; each key is staged once."""
+    others = _listed(queries.unfinished_imports(but=but))
+    visible = f"(t.import_id IS NULL OR t.import_id NOT IN ({others}))"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FROM {staging} s JOIN {Event._meta.db_table} t "
+            f"ON t.event_key = s.event_key WHERE {visible if others else 'true'}"
+        )
+        return cursor.fetchone()[0]
 
 
 def canonical_lanes(table: pa.Table, source_name: str) -> keys.Lanes:
@@ -191,7 +217,7 @@ class Lookups:
 def look_up(table: pa.Table, source: Source) -> Lookups:
     """Find the ids of all that is named; unknown customers and items are created."""
     customer, visitor, item = (
-        table[name].combine_chunks() for name in ("customer", "visitor", "item")
+        pc.unique(table[name]) for name in ("customer", "visitor", "item")
     )
     return Lookups(
         catalog.identities(source, customer),
@@ -225,15 +251,21 @@ def resolved(
     return _table_of(columns, n)
 
 
-def _link_visitors(rows: Sequence[Mapping[str, Any]], source: Source) -> None:
+def _link_visitors(table: pa.Table, source: Source) -> None:
     """A row with both ids is a login: the visitor is that customer from now on."""
-    pairs = {
-        (str(row["customer"]).strip(), str(row["visitor"]).strip())
-        for row in rows
-        if row.get("visitor") and row.get("customer")
-    }
-    for customer, visitor in sorted(pairs):
-        identities.resolve(source, customer, visitor)
+    columns = (table[name].combine_chunks() for name in ("customer", "visitor"))
+    both = zip(*(cleaning.clean_ids(c).to_pylist() for c in columns), strict=True)
+    pairs = {pair for pair in both if None not in pair}
+    if not pairs:
+        return
+    names, visitors = zip(*pairs, strict=True)
+    rows = Identity.objects.filter(visitor_id__in=visitors)
+    owners = dict(rows.values_list("visitor_id", "customer"))
+    rows = Identity.objects.filter(source=source, external_id__in=names)
+    people = dict(rows.values_list("external_id", "customer"))
+    for name, visitor in sorted(pairs):
+        if name not in people or owners.get(visitor) != people[name]:
+            identities.resolve(source, name, visitor)
 
 
 def _as_table(rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.Table:
@@ -243,14 +275,10 @@ def _as_table(rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.Table:
         values = [row.get(name) for row in rows]
         if name == "occurred_at":
             values = [now if value is None else value for value in values]
-        columns[name] = pa.array([_text(value) for value in values], pa.string())
+        columns[name] = pa.array(
+            [references.text(value) for value in values], pa.string()
+        )
     return pa.table(columns)
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _row_errors(rejects: mapping.Rejects) -> list[RowError]:
@@ -258,39 +286,9 @@ def _row_errors(rejects: mapping.Rejects) -> list[RowError]:
     return [RowError(*row) for row in sorted(found)]
 
 
-def _with_references(events: pa.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """What led to each event: a campaign launch, an ad or a served list."""
-    wanted = {_uuid(row.get("recommendation_id")) for row in rows} - {None}
-    served = ServedList.objects.filter(recommendation_id__in=wanted)
-    known_lists = dict(served.values_list("recommendation_id", "pk")) if wanted else {}
-    kinds: list[int | None] = []
-    ids: list[int | None] = []
-    for row in rows:
-        kind, ref = _reference(row, known_lists)
-        kinds.append(kind)
-        ids.append(ref)
-    for name, values in (("ref_kind", kinds), ("ref_id", ids)):
-        index = events.schema.get_field_index(name)
-        events = events.set_column(index, name, pa.array(values, pa.int64()))
-    return events
-
-
-def _reference(
-    row: Mapping[str, Any], lists: dict[uuid.UUID, int]
-) -> tuple[int | None, int | None]:
-    if row.get("launch"):
-        return RefKind.LAUNCH.value, int(row["launch"])
-    if row.get("ad"):
-        return RefKind.AD.value, int(row["ad"])
-    listed = lists.get(_uuid(row.get("recommendation_id")))
-    return (RefKind.SERVED_LIST.value, listed) if listed else (None, None)
-
-
-def _uuid(text: Any) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
+def _listed(ids: list[int]) -> str:
+    """Ids of ours for an SQL list."""
+    return ", ".join(map(str, ids))
 
 
 def _table_of(columns: Mapping[str, Any], n: int) -> pa.Table:

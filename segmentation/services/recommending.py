@@ -16,6 +16,7 @@ from segmentation.services import registry
 
 PERSONAL, POPULAR, SIMILAR = "personal", "popular", "similar"
 FALLBACK_LENGTH = 200
+BLOCK_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,27 @@ class Bulk:
 def lists_for(customer_ids: np.ndarray, n: int, purpose: str) -> Bulk:
     """The n best available items of each customer; popular ones for the unknown."""
     lists = registry.live_lists(purpose)
-    popular = _popular(lists)
-    known = np.full((len(customer_ids), FALLBACK_LENGTH), 0, np.int64)
-    known[:, : len(popular)] = popular[:FALLBACK_LENGTH]
-    if lists is not None:
-        rows = lists.rows(customer_ids)
-        found = rows >= 0
-        width = lists.item_ids.shape[1]
-        known[found] = 0
-        known[found, :width] = lists.item_ids[rows[found]]
-    usable = (known > 0) & ~np.isin(known, _unavailable())
-    # The usable ones to the left, in their order; then the first n.
+    unavailable = _unavailable()
+    top = np.full((len(customer_ids), n), -1, np.int64)
+    top[:] = _first_usable(_popular(lists)[None, :], unavailable, n)
+    if lists is None:
+        return Bulk(None, top)
+    rows = lists.rows(customer_ids)
+    found = np.flatnonzero(rows >= 0)
+    for start in range(0, len(found), BLOCK_ROWS):
+        block = found[start : start + BLOCK_ROWS]
+        top[block] = _first_usable(lists.item_ids[rows[block]], unavailable, n)
+    return Bulk(lists.run_id, top)
+
+
+def _first_usable(ids: np.ndarray, unavailable: np.ndarray, n: int) -> np.ndarray:
+    """The first n available items of each row, -1 pads."""
+    usable = (ids > 0) & ~np.isin(ids, unavailable)
     order = np.argsort(~usable, axis=1, kind="stable")[:, :n]
-    top = np.take_along_axis(np.where(usable, known, -1), order, axis=1)
-    return Bulk(lists.run_id if lists else None, top)
+    top = np.full((len(ids), n), -1, np.int64)
+    best = np.take_along_axis(np.where(usable, ids, -1), order, axis=1)
+    top[:, : best.shape[1]] = best
+    return top
 
 
 def recommend_for(

@@ -8,6 +8,7 @@ and memory-mapped from there.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 import threading
@@ -30,6 +31,8 @@ from segmentation import conf
 from segmentation.engine import recommenders
 from segmentation.models import ModelRun, Purpose
 from segmentation.services import audit, jobs
+
+log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 2.0  # how long a process may serve the former run after a switch
 INDEX = "files.json"
@@ -107,6 +110,8 @@ def promote(run: ModelRun, *, actor: Any = None) -> ModelRun | None:
         raise jobs.Refused(_("This run has no artifact; only a finished one can live."))
     with transaction.atomic():
         rivals = ModelRun.objects.filter(purpose=run.purpose)
+        # Two promotions at once: the second waits here and then sees the first's run.
+        list(rivals.select_for_update().order_by("pk").values_list("pk"))
         former = rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).first()
         rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).update(
             stage=ModelRun.Stage.RETIRED
@@ -149,17 +154,26 @@ def live_lists(purpose: str) -> Lists | None:
     if checked and now - checked < CHECK_SECONDS:
         return lists
     with _lock:
-        run = (
-            ModelRun.objects.filter(purpose=purpose, stage=ModelRun.Stage.LIVE)
-            .only("pk", "algorithm", "artifact")
-            .first()
-        )
-        if run is None:
-            lists = None
-        elif lists is None or lists.run_id != run.pk:
-            lists = _mapped(run)
-        _cache[purpose] = (now, lists)
+        seen, lists = _cache.get(purpose, (0.0, None))
+        if seen == checked:  # nobody looked while we waited
+            lists = _current(purpose, lists)
+            _cache[purpose] = (now, lists)
     return lists
+
+
+def _current(purpose: str, former: Lists | None) -> Lists | None:
+    run = (
+        ModelRun.objects.filter(purpose=purpose, stage=ModelRun.Stage.LIVE)
+        .only("pk", "algorithm", "artifact")
+        .first()
+    )
+    if run is None or (former is not None and former.run_id == run.pk):
+        return former if run else None
+    try:
+        return _mapped(run)
+    except OSError:  # a storefront gets the former lists rather than an error
+        log.exception("the artifact of run %s cannot be read", run.pk)
+        return former
 
 
 _cache: dict[str, tuple[float, Lists | None]] = {}
@@ -183,7 +197,7 @@ def _publish(folder: Path, name: str) -> None:
         target = Path(storage.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
-        folder.rename(target)
+        shutil.move(folder, target)  # a copy where the storage is another disk
         return
     for inner in [*files, INDEX]:
         with (folder / inner).open("rb") as file:

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from segmentation import bulk, frames, queries
-from segmentation.engine import clustering, profiles
+from segmentation.engine import clustering, profiles, recommenders
 from segmentation.models import Membership, Purpose, Segment, SegmentSet
 from segmentation.services import jobs, registry
 
@@ -31,6 +31,14 @@ def create_set(
             _("There is no method “%(name)s”; there are %(names)s.")
             % {"name": method, "names": ", ".join(clustering.names())}
         )
+    params = DEFAULTS | (params or {})
+    try:
+        clustering.create(method, **params)
+    except (TypeError, ValueError) as error:
+        raise jobs.Refused(
+            _("%(method)s cannot be set so: %(error)s")
+            % {"method": method, "error": error}
+        ) from error
     run = queries.live_run(Purpose.TASTE)
     if run is None:
         raise jobs.Refused(
@@ -39,7 +47,7 @@ def create_set(
     return SegmentSet.objects.create(
         name=_("Interests by %(method)s") % {"method": method},
         method=method,
-        params=DEFAULTS | (params or {}),
+        params=params,
         run=run,
         progress_unit="steps",
         created_by=actor,
@@ -51,9 +59,7 @@ def build(segment_set: SegmentSet, held: jobs.Held) -> None:
     seconds: dict[str, float] = {}
     started = time.perf_counter()
     held.progress(0, 4, message=_("Loading vectors"))
-    model = registry.load_model(segment_set.run)
-    customer_ids = np.asarray(model.users_.ids)
-    vectors = np.asarray(model.user_vectors_)
+    customer_ids, vectors = _vectors(segment_set)
     seconds["load"] = time.perf_counter() - started
 
     started = time.perf_counter()
@@ -62,7 +68,7 @@ def build(segment_set: SegmentSet, held: jobs.Held) -> None:
         clusters = clustering.create(segment_set.method, **segment_set.params).fit(
             vectors
         )
-    except (clustering.ClusteringRefused, TypeError, ValueError) as error:
+    except clustering.ClusteringRefused as error:
         raise jobs.Refused(str(error)) from error
     seconds["fit"] = time.perf_counter() - started
 
@@ -105,6 +111,26 @@ def create_list(name: str, customer_ids: np.ndarray) -> Segment:
             Membership(segment=segment, customer_id=pk) for pk in customer_ids.tolist()
         )
     return segment
+
+
+def _vectors(segment_set: SegmentSet) -> tuple[np.ndarray, np.ndarray]:
+    """Customers and their vectors in the set's run; Refused when there are none."""
+    run = segment_set.run
+    if run is None:
+        raise jobs.Refused(_("The interest model of this set was removed; make a new."))
+    try:
+        model = registry.load_model(run)
+    except (OSError, recommenders.artifact.BadArtifact) as error:
+        raise jobs.Refused(
+            _("The artifact of run %(run)d cannot be read: %(error)s")
+            % {"run": run.pk, "error": error}
+        ) from error
+    if not model.has_vectors:
+        raise jobs.Refused(
+            _("Run %(run)s has no customer vectors; train als with purpose taste.")
+            % {"run": run}
+        )
+    return np.asarray(model.users_.ids), np.asarray(model.user_vectors_)  # type: ignore[attr-defined]
 
 
 def _describe(

@@ -142,6 +142,7 @@ def _train(run: ModelRun, steps: _Steps, clock: _Clock) -> None:
         metrics={task: result.as_dict() for task, result in results.items()}
         | {"validation": chosen},
     )
+    steps.held.write(gate=registry.gate(run))
     steps.go(_("Done"))
 
 
@@ -180,10 +181,11 @@ def _load(run: ModelRun) -> _Data:
     parts = evaluation.temporal_split(
         log, valid_from=protocol["valid_from"], test_from=protocol["test_from"]
     )
-    items = _catalogue(parts.train, protocol["min_lines"])
-    users = IdMap(np.unique(parts.train["user_id"].to_numpy()))
+    before = parts.train
+    items = _catalogue(before, protocol["min_lines"])
+    users = IdMap(np.unique(before["user_id"].to_numpy()))
     fit = Interactions.from_frame(parts.fit, users, items)
-    train = Interactions.from_frame(parts.train, users, items)
+    train = Interactions.from_frame(before, users, items)
     everything = Interactions.from_frame(
         log, items=_catalogue(log, protocol["min_lines"])
     )
@@ -268,7 +270,7 @@ def _choose(
         score = result["ndcg"].mean
         tried.append({"params": params, "ndcg": score})
         if best is None or score > best[0]:
-            best = (score, model.params, result)
+            best = (score, model.refit_params, result)
     assert best is not None, "there is always a candidate"
     return best[1], {task: best[2].as_dict(), "tried": tried}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 from django.db import transaction
@@ -10,60 +13,71 @@ from django.utils.translation import gettext as _
 from segmentation import bulk
 from segmentation.engine import keys, mapping
 from segmentation.models import ImportJob, ImportKind
-from segmentation.models.fields import encrypt, fingerprint
 from segmentation.services import catalog, events, jobs
+from segmentation.services.catalog import Written
+from segmentation.services.importing import sealing
 from segmentation.services.importing.staging import Staged
 
 # A chunk must not hold SQLite's write lock for a second (DESIGN 4).
 APPLY_ROWS = 50_000
 
+CUSTOMER_ROWS = 10_000  # each of them has three values to encrypt
+
+Mark = Callable[[Written], None]
+Write = Callable[[ImportJob, jobs.Held, pa.Table, list[str], Mark], None]
+
 
 def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Apply the chunks that are not applied yet."""
     if job.kind == ImportKind.EVENTS:
-        _apply_events(job, held, staged)
+        _apply_events(job, held, staged.rows)
     else:
         _apply_described(job, held, staged)
 
 
 def count_only(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """A dry run: the same counts as the import would give, and nothing changes."""
-    names = ("rows_new", "rows_updated", "rows_unchanged", "rows_duplicate")
-    with transaction.atomic():
-        apply(job, held, staged)
-        counts = {name: getattr(job, name) for name in names}
-        transaction.set_rollback(True)
-    held.write(chunks_applied=0, **counts)
+    if job.kind == ImportKind.EVENTS:
+        _count_events(job, held, staged.rows)
+    else:
+        _apply_described(job, held, staged)
 
 
-def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
-    rows = staged.rows
-    held.progress(0, rows.num_rows, unit=_("rows"), message=_("Giving keys"))
-    lanes = _event_lanes(rows, job.source.name)
+def _apply_events(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
+    lanes = _event_lanes(job, held, rows)
     lookups = events.look_up(rows, job.source)
-    for number, start in enumerate(range(0, rows.num_rows, APPLY_ROWS)):
-        if number < job.chunks_applied:
-            continue
-        part = rows.slice(start, APPLY_ROWS)
+    for number, part in _chunks(rows, job.chunks_applied, APPLY_ROWS):
+        start = number * APPLY_ROWS
         event_keys = keys.to_binary(lanes[start : start + APPLY_ROWS])
         table = events.resolved(part, event_keys, lookups, import_id=job.pk)
         with bulk.staged(table) as staging, transaction.atomic():
             held.guard()
-            n_new = events.insert(staging)
-            counts = {"rows_duplicate": len(part) - n_new}
-            _mark(job, held, number, catalog.Written(n_new, 0, 0), counts)
-        held.progress(
-            min(start + APPLY_ROWS, rows.num_rows),
-            rows.num_rows,
-            message=_("Writing events"),
-        )
+            n_new = events.insert(staging, import_id=job.pk)
+            n_duplicate = part.num_rows - n_new
+            written = Written(n_new, 0, 0)
+            _mark(job, held, number, written, n_duplicate=n_duplicate)
+        held.progress(start + part.num_rows, rows.num_rows, message=_("Writing events"))
 
 
-def _event_lanes(rows: pa.Table, source_name: str) -> keys.Lanes:
+def _count_events(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
+    """Keys are made of what the file says, so they can be looked up without writing."""
+    distinct = np.unique(_event_lanes(job, held, rows), axis=0)
+    n_known = 0
+    for start in range(0, len(distinct), APPLY_ROWS):
+        part = keys.to_binary(distinct[start : start + APPLY_ROWS])
+        with bulk.staged(pa.table({"event_key": part})) as staging:
+            n_known += events.count_known(staging, but=job.pk)
+        held.progress(start + len(part), len(distinct), message=_("Counting"))
+    n_new = len(distinct) - n_known
+    held.write(rows_new=n_new, rows_duplicate=rows.num_rows - n_new)
+
+
+def _event_lanes(job: ImportJob, held: jobs.Held, rows: pa.Table) -> keys.Lanes:
     """Keys of the whole file: equal lines are counted, lines with an id are not."""
+    held.progress(0, rows.num_rows, unit=_("rows"), message=_("Giving keys"))
     lanes = np.concatenate(
         [
-            events.canonical_lanes(rows.slice(start, 4 * APPLY_ROWS), source_name)
+            events.canonical_lanes(rows.slice(start, 4 * APPLY_ROWS), job.source.name)
             for start in range(0, rows.num_rows, 4 * APPLY_ROWS)
         ]
         or [np.empty((0, 2), np.uint64)]
@@ -78,75 +92,89 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     is_items = job.kind == ImportKind.ITEMS
     rows, n_duplicate = _last_of_each(staged.rows, "item" if is_items else "customer")
     told = {name.partition(".")[0] for name in staged.described}
-    apply_chunk = _apply_items if is_items else _apply_customers
-    for number, start in enumerate(range(0, rows.num_rows, APPLY_ROWS)):
-        if number < job.chunks_applied:
-            continue
-        part = _with_attributes(rows.slice(start, APPLY_ROWS)).combine_chunks()
+    size = APPLY_ROWS if is_items else CUSTOMER_ROWS
+    write: Write = _write_items if is_items else _write_customers
+    if job.is_dry_run:
+        write = _undone(write)
+    for number, part in _chunks(rows, job.chunks_applied, size):
+        part = _with_attributes(part).combine_chunks()
         columns = [name for name in part.column_names if name in told]
-        counts = {"rows_duplicate": 0 if number else n_duplicate}
-        apply_chunk(job, held, number, part, columns, counts)
+        mark = partial(
+            _mark, job, held, number, n_duplicate=0 if number else n_duplicate
+        )
+        write(job, held, part, columns, mark)
         held.progress(
-            start + part.num_rows,
+            number * size + part.num_rows,
             rows.num_rows,
             message=_("Writing %(kind)s") % {"kind": job.get_kind_display()},
         )
 
 
-def _apply_items(
-    job: ImportJob,
-    held: jobs.Held,
-    number: int,
-    part: pa.Table,
-    columns: list[str],
-    counts: dict[str, int],
+def _write_items(
+    job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
 ) -> None:
     columns.remove("item")
-    if "category" in columns:
-        catalog.ensure_categories(part["category"].combine_chunks())
     with bulk.staged(part) as staging, transaction.atomic():
         held.guard()
-        written = catalog.upsert_items(staging, columns, job.pk)
-        _mark(job, held, number, written, counts)
+        if "category" in columns:
+            catalog.ensure_categories(staging)
+        mark(catalog.upsert_items(staging, columns, job.pk))
 
 
-def _apply_customers(
-    job: ImportJob,
-    held: jobs.Held,
-    number: int,
-    part: pa.Table,
-    columns: list[str],
-    counts: dict[str, int],
+def _write_customers(
+    job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
 ) -> None:
     columns.remove("customer")
     names = part["customer"].combine_chunks()
     known = catalog.customers(job.source, names, import_id=job.pk)
     part = part.append_column("customer_id", known.of(names))
-    for name in ("email", "phone", "name"):
-        if name in columns:
-            part = _sealed(part, name)
+    for name in sealing.SECRET.intersection(columns):
+        part = sealing.sealed(part, name)
     columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
     with bulk.staged(part) as staging, transaction.atomic():
         held.guard()
-        written = catalog.upsert_customers(staging, columns, job.pk)
-        _mark(job, held, number, written, counts)
+        mark(catalog.upsert_customers(staging, columns, job.pk))
+
+
+def _undone(write: Write) -> Write:
+    """The same deed in a transaction that is rolled back; only its counts are kept."""
+
+    def tried(
+        job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
+    ) -> None:
+        counts: list[Written] = []
+        with transaction.atomic():
+            write(job, held, part, columns, counts.append)
+            transaction.set_rollback(True)
+        mark(counts[0])
+
+    return tried
 
 
 def _mark(
     job: ImportJob,
     held: jobs.Held,
     number: int,
-    written: catalog.Written,
-    counts: dict[str, int],
+    written: Written,
+    *,
+    n_duplicate: int,
 ) -> None:
     """Write down, in the chunk's own transaction, that it is in and what it did."""
-    counts = counts | {
+    counts = {
         "rows_new": written.n_new,
         "rows_updated": written.n_updated,
         "rows_unchanged": written.n_unchanged,
+        "rows_duplicate": n_duplicate,
     }
     totals = {name: getattr(job, name) + more for name, more in counts.items()}
     held.write(chunks_applied=number + 1, **totals)
+
+
+def _chunks(rows: pa.Table, n_done: int, size: int) -> Iterator[tuple[int, pa.Table]]:
+    """The chunks that are not applied yet, with their numbers."""
+    for number, start in enumerate(range(0, rows.num_rows, size)):
+        if number >= n_done:
+            yield number, rows.slice(start, size)
 
 
 def _last_of_each(rows: pa.Table, column: str) -> tuple[pa.Table, int]:
@@ -165,12 +193,3 @@ def _with_attributes(part: pa.Table) -> pa.Table:
     lines = frame.to_json(orient="records", lines=True, force_ascii=False)
     texts = pa.array(lines.rstrip("\n").split("\n"))
     return part.drop_columns(names).append_column("attributes", texts)
-
-
-def _sealed(part: pa.Table, name: str) -> pa.Table:
-    """Encrypt a column, and keep a keyed hash beside it for finding equals."""
-    plain = ["" if value is None else value for value in part[name].to_pylist()]
-    index = part.schema.get_field_index(name)
-    part = part.set_column(index, name, pa.array(encrypt(plain)))
-    hashes = [fingerprint(value.strip().lower()) if value else "" for value in plain]
-    return part.append_column(f"{name}_hash", pa.array(hashes))

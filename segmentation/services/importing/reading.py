@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 CHUNK_ROWS = 100_000
 BLOCK_BYTES = 8 * 2**20
+NO_ROWS = gettext_lazy("The file has column names but no rows.")
 
 
 class Unreadable(ValueError):
@@ -27,7 +30,8 @@ class Reader:
     headers: list[str]
     n_rows: int
     chunks: Iterator[pa.Table]
-    ragged: list[tuple[int, str]] = field(default_factory=list)
+    # Lines that do not fit the header, as they were found: number and cells.
+    ragged: list[tuple[int, list[str]]] = field(default_factory=list)
 
 
 def open_file(path: Path, encoding: str) -> Reader:
@@ -40,31 +44,48 @@ def open_file(path: Path, encoding: str) -> Reader:
         start = file.read(4096)
     if start[:4] == b"PAR1":
         return _parquet(path)
-    if b"\0" in start and not start.startswith(
-        (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    ):
+    if b"\0" in start and not _is_wide(start, encoding):
         raise Unreadable(
             _("The file is neither CSV nor Parquet; export it as one of these.")
         )
-    if start.lstrip()[:15].lower().startswith((b"<!doctype", b"<html")):
+    if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
         raise Unreadable(
             _("The file is a web page, not a table; download the export itself.")
         )
-    return _csv(path, encoding or "utf-8")
+    return _csv(path, encoding or _encoding_by_mark(start))
+
+
+def _is_wide(start: bytes, encoding: str) -> bool:
+    """Whether NUL bytes belong to the file's encoding."""
+    named = encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32"))
+    return named or _encoding_by_mark(start) == "utf-16"
+
+
+def _encoding_by_mark(start: bytes) -> str:
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return "utf-16" if start.startswith(marks) else "utf-8"
 
 
 def _parquet(path: Path) -> Reader:
     try:
         file = pq.ParquetFile(path)
-    except pa.ArrowException as error:
-        raise Unreadable(
-            _("The Parquet file is damaged: %(error)s") % {"error": error}
-        ) from error
-    chunks = (
-        pa.Table.from_batches([batch])
-        for batch in file.iter_batches(batch_size=CHUNK_ROWS)
-    )
-    return Reader(file.schema_arrow.names, file.metadata.num_rows, chunks)
+        headers = file.schema_arrow.names
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(error) from error
+    _refuse_doubled(headers)
+    return Reader(headers, file.metadata.num_rows, _parquet_chunks(file))
+
+
+def _parquet_chunks(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    try:
+        for batch in file.iter_batches(batch_size=CHUNK_ROWS):
+            yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> Unreadable:
+    return Unreadable(_("The Parquet file is damaged: %(error)s") % {"error": error})
 
 
 def _csv(path: Path, encoding: str) -> Reader:
@@ -76,20 +97,18 @@ def _csv(path: Path, encoding: str) -> Reader:
             % {"encoding": encoding}
         ) from error
     reader = Reader([], 0, iter(()))
+    delimiter = _delimiter(path, encoding)
 
     def ragged(row: pyarrow.csv.InvalidRow) -> str:
-        reader.ragged.append((row.number or 0, row.text or ""))
+        cells = next(csv.reader([row.text], delimiter=delimiter), [])
+        reader.ragged.append((row.number or 0, cells))
         return "skip"
 
     parse = pyarrow.csv.ParseOptions(
-        delimiter=_delimiter(path, encoding),
-        newlines_in_values=True,
-        invalid_row_handler=ragged,
+        delimiter=delimiter, newlines_in_values=True, invalid_row_handler=ragged
     )
-    headers = _headers(path, encoding, parse)
     convert = pyarrow.csv.ConvertOptions(
-        column_types={name: pa.string() for name in headers},
-        strings_can_be_null=False,
+        default_column_type=pa.string(), strings_can_be_null=False
     )
     # One thread, or refused rows would come without their number.
     read = pyarrow.csv.ReadOptions(
@@ -101,6 +120,7 @@ def _csv(path: Path, encoding: str) -> Reader:
         )
     except (pa.ArrowException, UnicodeError) as error:
         raise _unreadable_csv(error, encoding) from error
+    _refuse_doubled(stream.schema.names)
     reader.headers = stream.schema.names
     reader.chunks = _csv_chunks(stream, encoding)
     return reader
@@ -116,19 +136,13 @@ def _csv_chunks(
         raise _unreadable_csv(error, encoding) from error
 
 
-def _headers(path: Path, encoding: str, parse: pyarrow.csv.ParseOptions) -> list[str]:
-    line = _first_line(path, encoding)
-    read = pyarrow.csv.ReadOptions(encoding="utf-8")
-    table = pyarrow.csv.read_csv(
-        pa.py_buffer(line.encode()), read_options=read, parse_options=parse
-    )
-    doubled = {n for n in table.column_names if table.column_names.count(n) > 1}
+def _refuse_doubled(headers: list[str]) -> None:
+    doubled = {name for name in headers if headers.count(name) > 1}
     if doubled:
         raise Unreadable(
             _("Two columns are called %(names)s; give each its own name.")
             % {"names": ", ".join(sorted(doubled))}
         )
-    return table.column_names
 
 
 def _delimiter(path: Path, encoding: str) -> str:
@@ -144,15 +158,18 @@ def _first_line(path: Path, encoding: str) -> str:
         raise _unreadable_csv(error, encoding) from error
     if not line.strip():
         raise Unreadable(_("The first line is blank; it must hold the column names."))
-    return line.removeprefix("\ufeff").rstrip("\r\n") + "\n"
+    return line
 
 
 def _unreadable_csv(error: Exception, encoding: str) -> Unreadable:
     if isinstance(error, UnicodeError) or "UTF8" in str(error) or "utf" in str(error):
         return Unreadable(
             _(
-                "The file is not in %(encoding)s; name its encoding, for example gb18030."
+                "The file is not in %(encoding)s; name its encoding, "
+                "for example gb18030."
             )
             % {"encoding": encoding}
         )
+    if "Empty CSV" in str(error):  # a header without even an end of line
+        return Unreadable(NO_ROWS)
     return Unreadable(_("The file cannot be read as CSV: %(e)s") % {"e": error})

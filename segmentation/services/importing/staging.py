@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.utils.translation import gettext as _
 
 from segmentation import conf
-from segmentation.engine import mapping
+from segmentation.engine import cleaning, mapping
+from segmentation.engine.cells import harmless
 from segmentation.models import WITHOUT_ITEM, ImportJob
 from segmentation.services import events, jobs
 from segmentation.services.importing import reading
@@ -36,22 +39,21 @@ def folder_of(job: ImportJob) -> Path:
 def stage(job: ImportJob, held: jobs.Held) -> Staged:
     """Read and clean the whole file, unless an earlier attempt already did."""
     folder = folder_of(job)
-    plan_columns = _columns(job)
-    if not (folder / COUNTS).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        counts = _read_through(job, held, folder, plan_columns)
-        # Written last: its presence says that the two other files are whole.
-        (folder / COUNTS).write_text(json.dumps(counts))
+    if job.attempts <= 1:  # what lies there is of another job: a restored database
+        shutil.rmtree(folder, ignore_errors=True)
+    columns = _columns(job)
+    if not all((folder / name).exists() for name in (STAGED, COUNTS)):
+        _read_once(job, held, folder, columns)
     counts = json.loads((folder / COUNTS).read_text())
     held.write(
         rows_read=counts["read"],
         rows_rejected=counts["rejected"],
         quality=counts["quality"],
-        columns=plan_columns,
+        columns=columns,
     )
     with pa.memory_map(str(folder / STAGED)) as source:
         rows = pa.ipc.open_file(source).read_all()
-    return Staged(rows, list(plan_columns))
+    return Staged(rows, list(columns))
 
 
 def drop_staged(job: ImportJob) -> None:
@@ -65,6 +67,22 @@ def _columns(job: ImportJob) -> dict[str, str]:
     return mapping.guess(job.kind, headers)
 
 
+def _read_once(
+    job: ImportJob, held: jobs.Held, folder: Path, columns: dict[str, str]
+) -> None:
+    """Fill the folder; a worker that lost its lease writes beside it, not into it."""
+    own = folder / f"reading-{held.fence}"
+    own.mkdir(parents=True, exist_ok=True)
+    try:
+        counts = _read_through(job, held, own, columns)
+        (own / COUNTS).write_text(json.dumps(counts))
+        held.guard()
+        for name in (REJECTS, STAGED, COUNTS):  # the counts last: all is whole
+            (own / name).replace(folder / name)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
 def _read_through(
     job: ImportJob, held: jobs.Held, folder: Path, columns: dict[str, str]
 ) -> dict[str, Any]:
@@ -76,70 +94,105 @@ def _read_through(
         time_zone=conf.time_zone(),
         kinds=events.KINDS,
         itemless=WITHOUT_ITEM,
+        currency=conf.currency(),
     )
-    n_read = n_rejected = 0
-    quality = _Quality()
-    sink = None
-    with (folder / REJECTS).open("w", newline="", encoding="utf-8-sig") as file:
-        rejects = csv.writer(file)
-        rejects.writerow([*reader.headers, "row", "column", "value", "reason"])
+    n_read = 0
+    quality = _Quality([*plan.columns])
+    schema = mapping.canonical(_no_rows(reader.headers), plan).table.schema
+    with (
+        (folder / REJECTS).open("w", newline="", encoding="utf-8-sig") as file,
+        pa.ipc.new_file(folder / STAGED, schema) as sink,
+    ):
+        rejects = _Rejects(file, reader)
         for chunk in reader.chunks:
             clean = mapping.canonical(chunk, plan)
-            sink = sink or pa.ipc.new_file(folder / STAGED, clean.table.schema)
             sink.write_table(clean.table)
-            _write_rejects(rejects, chunk, clean.rejects, n_read)
+            rejects.add(chunk, clean.rejects)
             quality.add(clean.table)
             n_read += chunk.num_rows
-            n_rejected += len(clean.rejects.rows)
             held.progress(
                 n_read, reader.n_rows, unit=_("rows"), message=_("Reading the file")
             )
-        blank = [""] * len(reader.headers)
-        for number, text in reader.ragged:
-            why = _("has more or fewer cells than the header")
-            rejects.writerow([*blank, number, "", text, why])
-        n_read += len(reader.ragged)
-        n_rejected += len(reader.ragged)
-    if sink is None:
-        raise reading.Unreadable(_("The file has column names but no rows."))
-    sink.close()
-    return {"read": n_read, "rejected": n_rejected, "quality": quality.report()}
+        rejects.add_ragged()
+    n_read += rejects.n_ragged
+    if not n_read:
+        raise reading.Unreadable(reading.NO_ROWS)
+    return {"read": n_read, "rejected": rejects.n, "quality": quality.report()}
 
 
-def _write_rejects(
-    writer: Any, chunk: pa.Table, rejects: mapping.Rejects, before: int
-) -> None:
-    if not len(rejects.rows):
-        return
-    refused = chunk.take(pa.array(rejects.rows))
-    cells = [column.cast(pa.string()).to_pylist() for column in refused.columns]
-    numbers = (rejects.rows + before + 2).tolist()  # as a person counts, header is 1
-    told = zip(numbers, rejects.columns, rejects.values, rejects.reasons, strict=True)
-    for row, why in zip(zip(*cells, strict=True), told, strict=True):
-        writer.writerow([_harmless(cell) for cell in (*row, *why)])
+def _no_rows(headers: list[str]) -> pa.Table:
+    return pa.table({name: pa.array([], pa.string()) for name in headers})
 
 
-def _harmless(cell: Any) -> Any:
-    """A spreadsheet must not run what a stranger wrote into a cell."""
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "@", "\t", "\r"):
-        return "'" + cell
-    return cell
+class _Rejects:
+    """Writes refused rows: their cells as they came, then why and where.
+
+    The file can be mended and brought in again with the same mapping; what a
+    spreadsheet would run is marked as text, and reading takes the mark off again.
+    """
+
+    def __init__(self, file: TextIO, reader: reading.Reader) -> None:
+        self.n = 0
+        self.n_ragged = 0
+        self._n_seen = 0
+        self._reader = reader
+        self._lines_skipped: list[int] = []
+        self._writer = csv.writer(file)
+        names = reader.headers.copy()
+        for name in ("row", "column", "value", "reason"):
+            while name in names:  # the file has such a column of its own
+                name += "_"
+            names.append(name)
+        self._writer.writerow(names)
+
+    def add(self, chunk: pa.Table, rejects: mapping.Rejects) -> None:
+        self.add_ragged()
+        if len(rejects.rows):
+            refused = chunk.take(pa.array(rejects.rows))
+            cells = zip(*map(cleaning.as_text, refused.columns), strict=True)
+            numbers = self._numbers(rejects.rows)
+            told = zip(
+                numbers, rejects.columns, rejects.values, rejects.reasons, strict=True
+            )
+            for row, why in zip(cells, told, strict=True):
+                self._write(*row, *why)
+        self._n_seen += chunk.num_rows
+
+    def add_ragged(self) -> None:
+        """Write down the lines that do not fit the header, as far as they are read."""
+        why = _("has more or fewer cells than the header")
+        width = len(self._reader.headers)
+        for number, cells in self._reader.ragged:
+            fitting = [*cells, *[""] * width][:width]
+            self._write(*fitting, number, "", " | ".join(cells), why)
+            self._lines_skipped.append(number)
+            self.n_ragged += 1
+        self._reader.ragged.clear()
+
+    def _numbers(self, rows: np.ndarray) -> list[int]:
+        """Rows as a person counts them: the header is 1, skipped lines count too."""
+        numbers = rows + self._n_seen + 2
+        skipped = np.array(self._lines_skipped, np.int64)
+        before = skipped - np.arange(len(skipped))
+        return (numbers + np.searchsorted(before, numbers, side="right")).tolist()
+
+    def _write(self, *cells: Any) -> None:
+        self._writer.writerow([harmless(cell) for cell in cells])
+        self.n += 1
 
 
 class _Quality:
     """What an operator should see about the data at a glance."""
 
-    def __init__(self) -> None:
-        self._missing: dict[str, int] = {}
+    def __init__(self, columns: list[str]) -> None:
+        self._missing = dict.fromkeys(columns, 0)
         self._first: Any = None
         self._last: Any = None
         self._n_zero = 0
 
     def add(self, table: pa.Table) -> None:
-        for name in table.column_names:
-            self._missing[name] = (
-                self._missing.get(name, 0) + table.column(name).null_count
-            )
+        for name in self._missing:
+            self._missing[name] += table.column(name).null_count
         if "occurred_at" in table.column_names and table.num_rows:
             span = pc.min_max(table["occurred_at"]).as_py()
             if span["min"] is not None:

@@ -1,0 +1,28 @@
+"""Cells of a spreadsheet: a stranger's text must not run as a formula in it.
+
+A leading apostrophe says “this is text” to a spreadsheet (OWASP, CSV injection); what
+is read back from such a file loses it again.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+
+
+def harmless(cell: Any) -> Any:
+    """The cell with an apostrophe before what a spreadsheet would run."""
+    if not isinstance(cell, str) or not cell.startswith(FORMULA_STARTS):
+        return cell
+    return cell if _NUMBER.fullmatch(cell) else f"'{cell}"
+
+
+def plain(texts: pa.Array) -> pa.Array:
+    """Texts without the apostrophe that `harmless` puts before them."""
+    return pc.replace_substring_regex(texts, r"^'([=+\-@\t\r])", r"\1")
