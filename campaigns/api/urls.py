@@ -6,13 +6,11 @@ knows is answered here.
 
 from __future__ import annotations
 
-from django.urls import path, re_path, register_converter
+from django.urls import path, re_path
 
 from campaigns.api import metrics, views
 from segmentation.api import health, pages
-from segmentation.api.serializers import ExternalId
 
-register_converter(ExternalId, "external")
 health.add_gauges(metrics.deliveries)
 
 urlpatterns = [

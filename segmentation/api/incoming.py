@@ -65,9 +65,7 @@ def read(request: Request) -> Incoming:
         if not isinstance(sent, dict):
             found.errors.append(RowError(position, "", _("This is not an object.")))
             continue
-        row: dict[str, Any] = {
-            CANONICAL.get(name, name): _tidy(value) for name, value in sent.items()
-        }
+        row = _canonical(sent)
         wrong = _first_wrong(row, request)
         if wrong is not None:
             found.errors.append(RowError(position, *wrong))
@@ -79,6 +77,10 @@ def read(request: Request) -> Incoming:
         found.rows.append(row)
         found.positions.append(position)
     return found
+
+
+def _canonical(sent: dict[str, Any]) -> dict[str, Any]:
+    return {CANONICAL.get(name) or name: _tidy(value) for name, value in sent.items()}
 
 
 def _tidy(value: Any) -> Any:

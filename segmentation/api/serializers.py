@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import register_converter
 from django.urls.converters import StringConverter
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import (
@@ -35,6 +36,9 @@ class ExternalId(StringConverter):
     """An id of the shop's in an address; it may hold slashes, sent as %2F."""
 
     regex = rf"[^\x00]{{1,{ID_LENGTH}}}"
+
+
+register_converter(ExternalId, "external")
 
 
 @extend_schema_field(OpenApiTypes.STR)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path, register_converter
+from django.urls import path
 
 from segmentation.api import pages, views
-from segmentation.api.serializers import ExternalId
-
-register_converter(ExternalId, "external")
 
 urlpatterns = [
     path("events/", views.Events.as_view(), name="api-events"),

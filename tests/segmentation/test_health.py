@@ -52,10 +52,7 @@ def test_a_database_that_does_not_answer_is_named(monkeypatch):
 def test_a_missing_migration_is_named():
     health._migrated.clear()
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM django_migrations WHERE app = 'campaigns' "
-            "AND name = '0001_initial'"
-        )
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'campaigns'")
     status, body = ready()
     assert status == 503
     assert "migrate" in body["checks"]["migrations"]["detail"]
