@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
@@ -34,7 +35,7 @@ def _engine(string_if_invalid: str = "") -> Engine:
     return _Sandbox(autoescape=False, loaders=[], string_if_invalid=string_if_invalid)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Person:
     """One delivery's reader: what the templates and the links need."""
 
@@ -44,26 +45,56 @@ class Person:
     item_ids: Sequence[int]
 
 
+@dataclass(frozen=True)
+class Product:
+    """A product as messages show it; made once for all who get it."""
+
+    item_id: int
+    seen: Mapping[str, Any]
+    entry: Mapping[str, str]
+    target: str  # "": the message's own link
+
+    @classmethod
+    def of(cls, item: Item) -> Product:
+        """Everything a message may say of an item."""
+        title = item.title or item.external_id
+        entry = {"item_id": item.external_id, "title": title[:ITEM_TITLE]}
+        target = destination(item.url) if item.url else ""
+        return cls(
+            item_id=item.pk,
+            seen=_seen(item),
+            entry=entry | {"image": item.image},
+            target=target if is_web_address(target) else "",
+        )
+
+
 class Content:
     """One variant, compiled once, to be filled in for many people."""
 
     def __init__(self, variant: Variant) -> None:
         engine = _engine()
-        self._parts = {
-            part: Template(getattr(variant, part), engine=engine) for part in PARTS
+        texts = {part: getattr(variant, part) for part in PARTS}
+        self._plain = {part: text for part, text in texts.items() if "{" not in text}
+        self._templates = {
+            part: Template(text, engine=engine)
+            for part, text in texts.items()
+            if part not in self._plain
         }
-        self.needs_name = any("customer" in getattr(variant, part) for part in PARTS)
+        self.needs_name = any("customer" in text for text in texts.values())
 
-    def filled(self, person: Person, items: Sequence[Item]) -> dict[str, str]:
+    def filled(self, person: Person, products: Sequence[Product]) -> dict[str, str]:
         """Title, body, link and image for one person."""
+        if not self._templates:
+            return self._plain
         context = Context(
             {
                 "customer": {"name": person.name},
-                "recommendations": [_seen(item) for item in items],
+                "recommendations": [product.seen for product in products],
             },
             autoescape=False,
         )
-        return {name: part.render(context) for name, part in self._parts.items()}
+        filled = {part: each.render(context) for part, each in self._templates.items()}
+        return self._plain | filled
 
 
 def problems(variant: Variant) -> list[str]:
@@ -102,7 +133,7 @@ def problems(variant: Variant) -> list[str]:
 def message(
     content: Content,
     person: Person,
-    items: Mapping[int, Item],
+    products: Mapping[int, Product],
     *,
     launch: Launch,
     links: Links,
@@ -110,7 +141,7 @@ def message(
     channel: Channel,
 ) -> Message:
     """The message for one person, made to fit the channel."""
-    chosen = [items[pk] for pk in person.item_ids if pk in items]
+    chosen = [products[pk] for pk in person.item_ids if pk in products]
     texts = content.filled(person, chosen)
     link = destination(texts["link"])
     topic = collapse_key(launch.pk, person.customer_id)
@@ -124,7 +155,13 @@ def message(
         "shown_url": links.shown(number),
         "unsubscribe_url": links.unsubscribe(number),
         "tag": topic,
-        "items": [_entry(item, number, link, links) for item in chosen],
+        "items": [
+            {
+                **product.entry,
+                "url": links.clicked(number, product.target or link, product.item_id),
+            }
+            for product in chosen
+        ],
         "launch": launch.pk,
     }
     made = Message(payload, ttl_seconds=ttl_seconds, collapse_key=topic)
@@ -133,7 +170,7 @@ def message(
 
 def destination(link: str) -> str:
     """A link as an absolute address; a path means one on our own public address."""
-    return urljoin(conf.public_url() + "/", link.strip())
+    return _joined(conf.public_url() + "/", link.strip())
 
 
 def is_web_address(url: str) -> bool:
@@ -158,18 +195,6 @@ def _seen(item: Item) -> dict[str, Any]:
     }
 
 
-def _entry(item: Item, number: int, link: str, links: Links) -> dict[str, str]:
-    target = destination(item.url) if item.url else link
-    if not is_web_address(target):
-        target = link
-    return {
-        "item_id": item.external_id,
-        "title": (item.title or item.external_id)[:ITEM_TITLE],
-        "image": item.image,
-        "url": links.clicked(number, target, item.pk),
-    }
-
-
 def _fitted(made: Message, limit: int | None) -> Message:
     """Give up the pictures, then products from the last, then the end of the text."""
     payload: dict[str, Any] = dict(made.payload)
@@ -189,3 +214,8 @@ def _with(made: Message, payload: Mapping[str, Any]) -> Message:
     return Message(
         dict(payload), ttl_seconds=made.ttl_seconds, collapse_key=made.collapse_key
     )
+
+
+@lru_cache(maxsize=1000)
+def _joined(base: str, link: str) -> str:
+    return urljoin(base, link)

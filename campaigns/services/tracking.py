@@ -6,13 +6,16 @@ signature of ours (HMAC-SHA-256); nothing in a request can change where it leads
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
-from django.core import signing
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
@@ -73,6 +76,33 @@ class Link:
     item_id: int | None = None
 
 
+class Seal:
+    """HMAC-SHA-256 over JSON, with a key of its own for each use of a secret."""
+
+    def __init__(self, use: Use, secret: str) -> None:
+        key = hmac.digest(secret.encode(), f"strata.tracking.{use}".encode(), "sha256")
+        # A campaign signs millions of links: the key goes in once, then it is copied.
+        self._mac = hmac.new(key, digestmod="sha256")
+        self._encode = json.JSONEncoder(separators=(",", ":")).encode
+
+    def sealed(self, value: Any) -> str:
+        """The value and its signature, in characters that an address may have."""
+        text = _b64(self._encode(value).encode())
+        return f"{text}.{self._signature(text)}"
+
+    def opened(self, token: str) -> Any:
+        """The value that was sealed, or BadLink."""
+        text, _dot, signature = token.partition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(text).encode()):
+            raise BadLink
+        return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+    def _signature(self, text: str) -> str:
+        mac = self._mac.copy()
+        mac.update(text.encode())
+        return _b64(mac.digest())
+
+
 class Links:
     """Makes signed links; one secret is read for a whole batch."""
 
@@ -80,7 +110,7 @@ class Links:
         secret = access.signing_secret()
         self._key_id = secret.key_id
         self._now = int(now.timestamp())
-        self._signers = {use: _signer(use, secret.secret) for use in Use}
+        self._seals = {use: Seal(use, secret.secret) for use in Use}
         self._roots = {
             use: conf.public_url() + reverse("tracked", args=[use.value, "x"])[:-1]
             for use in Use
@@ -114,7 +144,7 @@ class Links:
 
     def _made(self, use: Use, kind: str, *rest: object) -> str:
         until = self._now + int(LIFETIMES[use].total_seconds())
-        token = self._signers[use].sign_object([kind, until, *rest])
+        token = self._seals[use].sealed([kind, until, *rest])
         return f"{self._roots[use]}{self._key_id}.{token}"
 
 
@@ -124,10 +154,7 @@ def read(use: str, token: str, *, now: datetime) -> Link:
     secret = access.secret_of(key_id)
     if use not in tuple(Use) or not secret:
         raise BadLink
-    try:
-        kind, until, number, *rest = _signer(Use(use), secret).unsign_object(signed)
-    except (signing.BadSignature, ValueError) as error:
-        raise BadLink from error
+    kind, until, number, *rest = Seal(Use(use), secret).opened(signed)
     if now.timestamp() > until:
         raise Expired
     destination, item_id = [*rest, None, None][:2]
@@ -263,5 +290,5 @@ def _append(
     )
 
 
-def _signer(use: Use, secret: str) -> signing.Signer:
-    return signing.Signer(key=secret, salt=f"strata.tracking.{use}", sep=".")
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

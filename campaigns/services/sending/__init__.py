@@ -25,7 +25,7 @@ from campaigns.services.sending.writing import Writer
 from segmentation.services import jobs
 
 WINDOW = 500
-LOW_WATER = 256  # on the wire: below this the next window is claimed
+LOW_WATER = 500  # on the wire: below this the next window is claimed
 CONNECTIONS = 64
 GATHER_SECONDS = 0.05
 CHECK_SECONDS = 1.0
@@ -135,8 +135,7 @@ def _pump(ledger: Ledger, wire: Wire, writer: Writer) -> None:
             _check(ledger)
         has_room = len(ledger.out) - len(answers) < LOW_WATER and now >= claim_at
         claimed = ledger.turn(answers, WINDOW if has_room else 0)
-        parcels, answers = writer.parcels(claimed)
-        wire.put(parcels)
+        answers = writer.hand_over(claimed, wire)
         if ledger.refusal:
             raise jobs.Refused(ledger.refusal)
         if ledger.is_slowed:
