@@ -13,6 +13,7 @@ from segmentation.tasks import hint
 
 @shared_task(name="campaigns.tasks.start_due_launches")
 def start_due_launches() -> None:
+    planning.settle()
     for launch in planning.start_due(timezone.now()):
         hint(launch)
 

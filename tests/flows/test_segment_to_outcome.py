@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from campaigns.tasks import run_launch, start_due_launches
 from segmentation.models import Event, Kind
 from tests import storefront
 from tests.campaigns import worlds
+from tests.processes import until
 
 
 @pytest.fixture
@@ -36,8 +38,6 @@ def subscribe(people, service) -> None:
 
 
 def delivered(service) -> list[dict]:
-    import json
-
     return [json.loads(row) for row in service._messages if row is not None]
 
 
@@ -122,8 +122,60 @@ def test_a_message_sent_twice_replaces_itself(service):
     assert Event.objects.filter(kind=Kind.MESSAGE_ACCEPTED).count() == 3
 
 
+@pytest.mark.slow
+def test_a_sender_killed_in_the_middle_loses_nothing_and_repeats_nothing(
+    started, service
+):
+    storefront.start_afresh()
+    people = worlds.make_people(3000)
+    subscribe(people, service)
+    campaign = worlds.make_campaign(channel="webpush")
+    launch = worlds.make_planned(campaign)
+    n = launch.deliveries.count()
+    undisturbed = sorted(launch.deliveries.values_list("contact_point_id", flat=True))
+
+    sender = started.program(
+        sys.executable,
+        "-c",
+        SENDER,
+        PUSH_TEST_ORIGINS=service.origin,
+        DJANGO_SETTINGS_MODULE="recsys_project.settings",
+        LAUNCH=str(launch.pk),
+    )
+    until(lambda: n * 0.05 < _accepted(launch), of=sender)
+    sender.kill()
+    assert _accepted(launch) < n * 0.95  # struck inside the work
+    launch.refresh_from_db()
+    assert launch.status == Launch.Status.RUNNING
+    left = _statuses(launch)
+    assert left["sending"] > 0
+
+    long_ago = timezone.now() - timedelta(minutes=1)
+    Launch.objects.filter(pk=launch.pk).update(lease_until=long_ago)
+    run_launch(launch.pk)
+    assert _statuses(launch) == {"accepted": n}
+    ended = launch.deliveries.order_by("contact_point_id")
+    assert list(ended.values_list("contact_point_id", flat=True)) == undisturbed
+    # What may have gone out twice is what was on the wire, and nobody can see it.
+    assert launch.deliveries.filter(copies_possible=1).count() == left["sending"]
+    devices = [row["device"] for row in delivered(service)]
+    assert len(devices) == len(set(devices)) == n
+    assert Event.objects.filter(kind=Kind.MESSAGE_ACCEPTED).count() == n
+
+
+SENDER = """
+import os, django
+django.setup()
+from campaigns.tasks import run_launch
+run_launch(int(os.environ["LAUNCH"]))
+"""
+
+
+def _accepted(launch: Launch) -> int:
+    return launch.deliveries.filter(status="accepted").count()
+
+
 def _statuses(launch: Launch) -> dict[str, int]:
-    connection.ensure_connection()
     found: dict[str, int] = {}
     for status in launch.deliveries.values_list("status", flat=True):
         found[status] = found.get(status, 0) + 1

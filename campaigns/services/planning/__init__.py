@@ -19,6 +19,7 @@ from campaigns.services.planning.starting import (
     pause,
     resume,
     schedule,
+    settle,
     start_due,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "recount",
     "resume",
     "schedule",
+    "settle",
     "start_due",
 ]

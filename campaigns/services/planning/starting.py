@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, Delivery, Launch
@@ -112,6 +113,31 @@ def close_cancelled(launch: Launch) -> int:
     return rows.update(
         status=Delivery.Status.CANCELLED, reason=_("The campaign was cancelled.")
     )
+
+
+def settle() -> int:
+    """Bring campaigns in line with launches that ended without them.
+
+    A launch that was killed too often, or cancelled by itself, leaves a campaign that
+    says “running” with nothing running: it is paused, or cancelled with the rest.
+    """
+    going = Launch.objects.filter(campaign=OuterRef("pk")).filter(
+        status__in=(*jobs.UNFINISHED, Launch.Status.DONE)
+    )
+    idle = Campaign.objects.filter(
+        ~Exists(going), status__in=(Status.RUNNING, Status.PAUSED)
+    )
+    n_settled = 0
+    for campaign in idle:
+        launch = campaign.launches.order_by("-pk").first()
+        with transaction.atomic():
+            if launch is not None and launch.status == Launch.Status.CANCELLED:
+                close_cancelled(launch)
+                both = (Status.RUNNING, Status.PAUSED)
+                n_settled += _moves(campaign, both, Status.CANCELLED)
+            elif launch is not None:
+                n_settled += _moves(campaign, (Status.RUNNING,), Status.PAUSED)
+    return n_settled
 
 
 def _check(campaign: Campaign) -> None:

@@ -49,13 +49,11 @@ def run(launch: Launch, *, clock: Clock = timezone.now) -> None:
             send(launch, held, clock=clock)
     except GivenBack:
         return
-    except (jobs.Taken, jobs.LostLease):
-        raise
     except jobs.Cancelled:
         planning.close_cancelled(launch)
         raise
-    except Exception:
-        # What failed can be mended and resumed; "running" would be a lie.
+    except jobs.Refused:
+        # It can be mended and resumed; "running" would be a lie until beat settles it.
         _stop_campaign(launch)
         raise
 

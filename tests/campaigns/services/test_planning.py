@@ -254,3 +254,21 @@ def test_a_withdrawn_consent_is_no_consent():
     launch = worlds.make_planned(worlds.make_campaign())
     assert launch.n_suppressed["no_consent"] == 1
     assert not Delivery.objects.filter(recipient__customer=people[0]).exists()
+
+
+@pytest.mark.parametrize(
+    ("launch_status", "campaign_status"),
+    [("failed", "paused"), ("cancelled", "cancelled"), ("queued", "running")],
+)
+def test_a_campaign_never_says_running_when_its_launch_has_ended(
+    launch_status, campaign_status
+):
+    worlds.make_reachable(worlds.make_people(5))
+    campaign = worlds.make_campaign(holdout_share=0.0)
+    launch = worlds.make_planned(campaign)
+    Launch.objects.update(status=launch_status)
+    planning.settle()
+    campaign.refresh_from_db()
+    assert campaign.status == campaign_status
+    left = "cancelled" if launch_status == "cancelled" else "planned"
+    assert set(launch.deliveries.values_list("status", flat=True)) == {left}
