@@ -58,6 +58,15 @@ def _defaults() -> dict[str, Any]:
     }
     if not conf.broker_url():
         config |= _filesystem_broker()
+    elif conf.broker_url().startswith(("redis://", "rediss://")):
+        # Nor does a person's page wait: one try, without the pauses between several.
+        config["broker_transport_options"] = {
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
+            "socket_connect_timeout": 3,
+        }
     return config
 
 

@@ -1,0 +1,498 @@
+"""Lease, fence, heartbeat, cancel and sweep, without processes or a broker."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+
+import celery
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from segmentation import clock, tasks
+from segmentation.models import ImportJob, Job, Notice, Source
+from segmentation.services import jobs
+
+Status = Job.Status
+
+
+@pytest.fixture
+def job(real_database) -> ImportJob:
+    return make_job()
+
+
+@pytest.fixture
+def short_lease(monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.8)
+    monkeypatch.setattr(jobs, "STALL_SECONDS", 60.0)
+
+
+def make_job(**fields) -> ImportJob:
+    source, _created = Source.objects.get_or_create(name="shop")
+    return ImportJob.objects.create(kind="events", source=source, path="x", **fields)
+
+
+def lose_lease(job: ImportJob) -> None:
+    """What a worker that was killed leaves, once its lease is over."""
+    ImportJob.objects.filter(pk=job.pk).update(
+        lease_until=timezone.now() - dt.timedelta(seconds=1)
+    )
+
+
+def claimed(job: ImportJob) -> jobs.Held:
+    """A claim whose worker neither beats nor ends: it was killed."""
+    mine = ImportJob.objects.get(pk=job.pk)
+    return jobs.Held(mine, jobs._claim(mine))
+
+
+def wanted(seconds_later: float = 0.0) -> list[int]:
+    now = timezone.now() + dt.timedelta(seconds=seconds_later)
+    return [job.pk for job in jobs.sweep(now)]
+
+
+# Claiming ----------------------------------------------------------------------------
+
+
+def test_of_many_workers_at_one_row_one_wins(job):
+    together = threading.Barrier(8)
+    outcomes = []
+
+    def work() -> None:
+        mine = ImportJob.objects.get(pk=job.pk)
+        together.wait()
+        try:
+            with jobs.hold(mine) as held:
+                outcomes.append(held.fence)
+                time.sleep(0.5)
+        except jobs.Taken:
+            outcomes.append("taken")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes, key=str) == [1, *["taken"] * 7]
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.lost_leases) == (Status.DONE, 1, 0)
+
+
+def test_a_row_that_is_over_or_held_cannot_be_claimed(job):
+    for status in (Status.DONE, Status.FAILED, Status.CANCELLED, Status.DRAFT):
+        with pytest.raises(jobs.Taken):
+            claimed(make_job(status=status))
+    claimed(job)
+    with pytest.raises(jobs.Taken):
+        claimed(job)
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_counted(job):
+    first = claimed(job)
+    lose_lease(job)
+    second = claimed(job)
+    job.refresh_from_db()
+    assert second.fence == first.fence + 1
+    assert (job.attempts, job.lost_leases) == (2, 1)
+
+
+def test_a_hint_for_a_row_that_another_holds_changes_nothing(job):
+    claimed(job)
+    with pytest.raises(jobs.Taken):
+        tasks.run_import(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Status.RUNNING, 1)
+
+
+def test_a_hint_for_a_deleted_row_is_no_error(job):
+    job.delete()
+    tasks.run_import(10**6)
+    tasks.train_model(10**6)
+    tasks.build_segments(10**6)
+
+
+# The fence ---------------------------------------------------------------------------
+
+
+def test_rows_written_under_an_old_fence_are_rolled_back(job):
+    old = claimed(job)
+    lose_lease(job)
+    claimed(job)
+    with pytest.raises(jobs.LostLease), transaction.atomic():
+        Source.objects.create(name="written too late")
+        old.guard()
+    assert not Source.objects.filter(name="written too late").exists()
+    for write in (
+        lambda: old.write(rows_new=7),
+        lambda: old.progress(7, 10),
+        lambda: old.finish(Status.DONE),
+    ):
+        with pytest.raises(jobs.LostLease):
+            write()
+    old.release()
+    job.refresh_from_db()
+    assert (job.status, job.rows_new, job.fence) == (Status.RUNNING, 0, 2)
+
+
+def test_a_worker_that_lost_its_lease_cannot_finish_and_says_nothing(job):
+    with pytest.raises(jobs.LostLease), jobs.hold(job):
+        lose_lease(job)
+        claimed(job)
+    job.refresh_from_db()
+    assert job.status == Status.RUNNING
+    assert not Notice.objects.exists()
+
+
+def test_one_lost_write_ends_the_worker_even_if_the_fence_fits_again(job):
+    held = claimed(job)
+    ImportJob.objects.filter(pk=job.pk).update(status=Status.QUEUED)
+    with pytest.raises(jobs.LostLease):
+        held.write(rows_new=1)
+    ImportJob.objects.filter(pk=job.pk).update(status=Status.RUNNING)
+    with pytest.raises(jobs.LostLease):
+        held.write(rows_new=1)
+
+
+# The heart ---------------------------------------------------------------------------
+
+
+def test_the_lease_is_lengthened_while_the_deed_works(job, short_lease):
+    with jobs.hold(job) as held:
+        for done in range(10):
+            held.progress(done, 10)
+            time.sleep(0.2)
+        with pytest.raises(jobs.Taken):
+            claimed(job)
+        row = ImportJob.objects.get(pk=job.pk)
+        assert row.lease_until > timezone.now()
+        assert row.heartbeat_at > row.started_at + dt.timedelta(seconds=1)
+        assert row.peak_memory_mb > 10
+    job.refresh_from_db()
+    assert (job.status, job.lease_until) == (Status.DONE, None)
+
+
+def test_a_beating_heart_without_progress_is_dead(job, short_lease, monkeypatch):
+    monkeypatch.setattr(jobs, "STALL_SECONDS", 0.3)
+    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
+        time.sleep(1.6)
+        assert claimed(job).fence == 2
+        held.progress(1, 10)
+
+
+def test_a_deed_that_wakes_up_before_another_takes_it_goes_on(
+    job, short_lease, monkeypatch
+):
+    monkeypatch.setattr(jobs, "STALL_SECONDS", 0.3)
+    with jobs.hold(job) as held:
+        time.sleep(1.2)
+        assert ImportJob.objects.get(pk=job.pk).lease_until < timezone.now()
+        monkeypatch.setattr(jobs, "STALL_SECONDS", 60.0)
+        held.progress(1, 10)
+        time.sleep(0.5)
+        assert ImportJob.objects.get(pk=job.pk).lease_until > timezone.now()
+    job.refresh_from_db()
+    assert job.status == Status.DONE
+
+
+def test_the_heart_sees_that_another_took_over(job, short_lease):
+    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
+        ImportJob.objects.filter(pk=job.pk).update(fence=99)
+        assert held.lost.wait(5)
+        held.progress(1, 10)
+
+
+def test_the_heart_leaves_no_thread_and_no_connection(job, short_lease):
+    seen = []
+    for _turn in range(6):
+        with jobs.hold(make_job()):
+            time.sleep(0.3)  # at least one beat
+        seen.append((threading.active_count(), n_connections()))
+    # SQLite keeps the file of a closed connection open for the next one: not more.
+    assert set(seen[1:]) == {seen[1]}
+
+
+def n_connections() -> int:
+    if connection.vendor == "sqlite":
+        import psutil
+
+        path = str(connection.settings_dict["NAME"])
+        opened = psutil.Process().open_files()
+        return sum(file.path == path for file in opened)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend'"
+        )
+        return cursor.fetchone()[0]
+
+
+# Progress ----------------------------------------------------------------------------
+
+
+def test_progress_is_written_twice_a_second_at_most(job, django_assert_max_num_queries):
+    held = claimed(job)
+    with django_assert_max_num_queries(2 * 3):
+        for done in range(2000):
+            held.progress(done, 100_000)
+    held.progress(100_000, 100_000)
+    job.refresh_from_db()
+    assert (job.progress_done, job.progress_total) == (100_000, 100_000)
+
+
+def test_a_new_message_is_written_at_once(job):
+    held = claimed(job)
+    held.progress(1, 10, message="Reading", unit="rows")
+    held.progress(2, 10, message="Writing")
+    job.refresh_from_db()
+    assert (job.message, job.progress_done, job.progress_unit) == ("Writing", 2, "rows")
+
+
+def test_rate_and_time_left_are_those_of_the_present_count():
+    start = timezone.now()
+    job = ImportJob(
+        status=Status.RUNNING,
+        started_at=start - dt.timedelta(seconds=100),
+        progress_since=start,
+        worked_at=start + dt.timedelta(seconds=10),
+        progress_from=600,
+        progress_done=800,
+        progress_total=1000,
+    )
+    assert job.rate == pytest.approx(20)
+    assert job.seconds_left == pytest.approx(10)
+    job.progress_total = 0  # nobody knows how much there is
+    assert job.seconds_left is None
+    job.progress_done = 600
+    assert job.rate is None
+
+
+def test_what_an_earlier_attempt_did_does_not_count_as_speed(job, monkeypatch):
+    monkeypatch.setattr(jobs, "REPORT_SECONDS", 0.0)
+    claimed(job).progress(900, 1000)
+    lose_lease(job)
+    held = claimed(job)
+    held.progress(900, 1000)
+    time.sleep(0.5)
+    held.progress(905, 1000)
+    job.refresh_from_db()
+    assert 2 < job.rate < 10.5
+    held.progress(0, 50, message="the next phase")
+    job.refresh_from_db()
+    assert (job.rate, job.progress_from) == (None, 0)
+
+
+# How it ends -------------------------------------------------------------------------
+
+
+def test_a_refusal_is_written_as_its_sentence_and_noticed(job):
+    with pytest.raises(jobs.Refused), jobs.hold(job):
+        raise jobs.Refused("The file is empty.")
+    job.refresh_from_db()
+    assert (job.status, job.message) == (Status.FAILED, "The file is empty.")
+    notice = Notice.objects.get()
+    assert (notice.level, notice.text) == (Notice.Level.ERROR, "The file is empty.")
+    assert notice.link == f"segmentation:importjob:{job.pk}"
+
+
+def test_an_accident_is_written_and_let_through(job):
+    with pytest.raises(ZeroDivisionError), jobs.hold(job):
+        raise ZeroDivisionError("by zero")
+    job.refresh_from_db()
+    assert job.status == Status.FAILED
+    assert "by zero" in job.message
+    assert Notice.objects.count() == 1
+
+
+@pytest.mark.parametrize("signal", [SystemExit, KeyboardInterrupt])
+def test_a_process_that_is_told_to_stop_gives_the_job_back(job, signal):
+    ImportJob.objects.filter(pk=job.pk).update(hinted_at=timezone.now())
+    with pytest.raises(signal), jobs.hold(job):
+        raise signal
+    job.refresh_from_db()
+    assert (job.status, job.lost_leases, job.holder) == (Status.QUEUED, 0, "")
+    assert wanted() == [job.pk]
+    assert claimed(job).fence == 2
+
+
+def test_a_database_that_goes_away_leaves_the_job_to_the_next_worker(job):
+    """A server that restarts is no reason to fail: nothing is written, nor noticed."""
+    with pytest.raises(OperationalError), jobs.hold(job):
+        connection.close()
+        raise OperationalError("the server closed the connection unexpectedly")
+    job.refresh_from_db()
+    assert (job.status, job.fence) == (Status.RUNNING, 1)
+    lose_lease(job)
+    assert wanted() == [job.pk]
+    assert not Notice.objects.exists()
+
+
+def test_a_statement_that_the_database_refuses_fails_the_job(job):
+    with pytest.raises(Exception, match="no_such_table"), jobs.hold(job):
+        connection.cursor().execute("SELECT * FROM no_such_table")
+    job.refresh_from_db()
+    assert job.status == Status.FAILED
+
+
+# Cancel ------------------------------------------------------------------------------
+
+
+def test_a_waiting_job_is_cancelled_at_once(job):
+    jobs.request_cancel(job)
+    job.refresh_from_db()
+    assert (job.status, job.message) == (
+        Status.CANCELLED,
+        "Cancelled before it started.",
+    )
+    with pytest.raises(jobs.Taken):
+        claimed(job)
+
+
+def test_a_running_job_stops_at_its_next_step(job):
+    with pytest.raises(jobs.Cancelled), jobs.hold(job) as held:
+        held.progress(1, 10)
+        jobs.request_cancel(ImportJob.objects.get(pk=job.pk))
+        assert ImportJob.objects.get(pk=job.pk).status == Status.RUNNING
+        held.progress(10, 10)
+    job.refresh_from_db()
+    assert (job.status, job.message) == (Status.CANCELLED, "Cancelled.")
+    assert job.finished_at is not None
+    assert not Notice.objects.exists()
+
+
+def test_a_wish_to_stop_outlives_the_worker(job):
+    """Asked while a worker ran it, killed before it heard: it is not done again."""
+    claimed(job)
+    jobs.request_cancel(job)
+    for _lost in range(3):
+        ImportJob.objects.filter(pk=job.pk).update(lost_leases=2)
+        lose_lease(job)
+    assert wanted() == [job.pk]  # not given up as killed: it was to stop anyway
+    with pytest.raises(jobs.Cancelled), jobs.hold(job):
+        raise AssertionError("it must not start")
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+
+
+def test_a_wish_that_crosses_with_a_worker_giving_it_back_is_kept(job, monkeypatch):
+    """RUNNING when the first update looks, QUEUED when the second does."""
+    held = claimed(job)
+    cancel_then = type(ImportJob.objects.all()).update
+
+    def slow_update(rows, **fields):
+        done = cancel_then(rows, **fields)
+        if "cancel_requested" in fields:
+            held.release()
+        return done
+
+    monkeypatch.setattr(type(ImportJob.objects.all()), "update", slow_update)
+    jobs.request_cancel(job)
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+
+
+def test_what_is_over_stays_as_it_ended(job):
+    ImportJob.objects.filter(pk=job.pk).update(status=Status.DONE)
+    jobs.request_cancel(job)
+    job.refresh_from_db()
+    assert (job.status, job.cancel_requested) == (Status.DONE, False)
+
+
+# The sweep ---------------------------------------------------------------------------
+
+
+def test_the_sweep_offers_what_was_never_offered(job):
+    assert wanted() == [job.pk]
+
+
+def test_what_was_offered_is_offered_again_after_a_while(job):
+    ImportJob.objects.filter(pk=job.pk).update(hinted_at=timezone.now())
+    assert wanted() == []
+    assert wanted(jobs.HINT_AGAIN_SECONDS + 1) == [job.pk]
+
+
+def test_a_lost_lease_is_offered_at_once_and_then_not_all_the_time(job):
+    ImportJob.objects.filter(pk=job.pk).update(hinted_at=timezone.now())
+    claimed(job)
+    assert wanted() == []
+    over = jobs.LEASE_SECONDS + 1
+    assert wanted(over) == [job.pk]
+    ImportJob.objects.filter(pk=job.pk).update(
+        hinted_at=timezone.now() + dt.timedelta(seconds=over)
+    )
+    assert wanted(over + 3) == []
+    assert wanted(over + jobs.HINT_AGAIN_SECONDS + 1) == [job.pk]
+
+
+def test_a_long_queue_is_not_offered_as_a_whole_again_and_again(real_database):
+    long_ago = timezone.now() - dt.timedelta(hours=1)
+    made = [make_job(hinted_at=long_ago).pk for _number in range(30)]
+    assert wanted() == made[: jobs.HINTS_AHEAD]
+    ImportJob.objects.filter(pk__in=wanted()).update(hinted_at=timezone.now())
+    assert wanted() == []  # the head of the queue has its hints: the rest waits
+    ImportJob.objects.filter(pk__in=made[:3]).update(status=Status.DONE)
+    assert wanted() == made[jobs.HINTS_AHEAD : jobs.HINTS_AHEAD + 3]
+
+
+def test_who_lost_three_leases_fails_and_says_so(job):
+    for n_lost in range(jobs.MAX_LOST_LEASES):
+        held = claimed(job)
+        held.progress(10, 100, message="Writing events")
+        ImportJob.objects.filter(pk=job.pk).update(peak_memory_mb=437)
+        lose_lease(job)
+        if n_lost < jobs.MAX_LOST_LEASES - 1:
+            assert wanted() == [job.pk]
+    with pytest.raises(jobs.Taken):  # a late hint must not give it a fourth life
+        claimed(job)
+    assert wanted() == []
+    job.refresh_from_db()
+    assert job.status == Status.FAILED
+    assert job.message == (
+        "It was killed 3 times, the last time at “Writing events”; "
+        "peak memory 437 MB. It is not tried again by itself."
+    )
+    assert Notice.objects.get().text == job.message
+    with pytest.raises(jobs.Taken):
+        claimed(job)
+    with pytest.raises(jobs.LostLease):
+        held.write(rows_new=1)
+
+
+def test_the_sweep_leaves_ends_and_drafts_alone(real_database):
+    for status in (Status.DONE, Status.FAILED, Status.CANCELLED, Status.DRAFT):
+        make_job(status=status)
+    assert wanted(10_000) == []
+
+
+# Hints -------------------------------------------------------------------------------
+
+
+def test_a_hint_leaves_only_when_the_row_is_committed(job, monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        tasks.current_app, "send_task", lambda name, **how: sent.append((name, how))
+    )
+    with transaction.atomic():
+        tasks.hint(job)
+        assert sent == []
+    (name, how), *rest = sent
+    assert (name, how["args"], how["queue"]) == (ImportJob.task, [job.pk], "default")
+    assert how["expires"] > jobs.HINT_AGAIN_SECONDS
+    assert rest == []
+    job.refresh_from_db()
+    assert job.hinted_at is not None
+
+
+def test_a_broker_that_is_down_is_no_failure(job, monkeypatch, settings, caplog):
+    usual = celery.current_app._get_current_object()
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    down = clock.make_app("down")
+    usual.set_current()
+    monkeypatch.setattr(tasks, "current_app", down)
+    started = time.monotonic()
+    tasks.hint(job)
+    assert time.monotonic() - started < 2  # a person waits for the page
+    assert "waits for the sweep" in caplog.text
+    assert wanted(jobs.HINT_AGAIN_SECONDS + 1) == [job.pk]
