@@ -47,7 +47,7 @@ class PushSubscriptions(StorefrontView):
         operation_id="subscribe",
         parameters=[CUSTOMER_TOKEN],
         request=serializers.SubscribeSerializer,
-        responses={201: serializers.SubscribedSerializer, **documented(413, 415)},
+        responses={201: serializers.SubscribedSerializer, **documented(411, 413, 415)},
     )
     def post(self, request: Request) -> Response:
         """Keep a browser's subscription, and what its person agreed to, if told."""
@@ -77,7 +77,7 @@ class PushSubscriptions(StorefrontView):
     @extend_schema(
         operation_id="unsubscribe",
         request=serializers.UnsubscribeSerializer,
-        responses={204: None, **documented(413, 415)},
+        responses={204: None, **documented(411, 413, 415)},
     )
     def delete(self, request: Request) -> Response:
         """Send nothing more to a browser; its endpoint is secret enough to say so."""
@@ -92,7 +92,10 @@ class Consents(StorefrontView):
     @extend_schema(
         operation_id="put_consents",
         request=serializers.ConsentsSerializer,
-        responses={200: serializers.ConsentsAnswerSerializer, **documented(413, 415)},
+        responses={
+            200: serializers.ConsentsAnswerSerializer,
+            **documented(411, 413, 415),
+        },
     )
     def put(self, request: Request, customer_id: str) -> Response:
         """Record what a customer agreed to or took back; the last word counts."""

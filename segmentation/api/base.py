@@ -56,15 +56,7 @@ class StorefrontView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        # REST framework reads the stream itself, past Django's own limit.
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        size = request.META.get("CONTENT_LENGTH") or 0
-        if limit is not None and int(size) > limit:
-            raise problems.Problem(
-                413,
-                "too-large",
-                _("The body may have at most %(limit)d bytes.") % {"limit": limit},
-            )
+        _check_size(request)
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
@@ -89,6 +81,23 @@ class StorefrontView(APIView):
             answer.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
             answer.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
         return answer
+
+
+def _check_size(request: Request) -> None:
+    """REST framework reads the stream itself, past Django's own limit."""
+    size = request.META.get("CONTENT_LENGTH")
+    if not size and "chunked" in request.headers.get("Transfer-Encoding", ""):
+        # WSGI would show such a body as an empty one.
+        raise problems.Problem(
+            411, "no-length", _("Send the body with a Content-Length.")
+        )
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if limit is not None and int(size or 0) > limit:
+        raise problems.Problem(
+            413,
+            "too-large",
+            _("The body may have at most %(limit)d bytes.") % {"limit": limit},
+        )
 
 
 def _allow_origin(request: HttpRequest | Request, answer: HttpResponse) -> bool:

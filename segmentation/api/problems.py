@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
+from django.db import OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:strata:problem:"
+RETRY_SECONDS = 5
 
 # Kind of problem → its title. The kind is the stable end of ``type``.
 TITLES = {
@@ -35,9 +37,11 @@ TITLES = {
     "not-found": gettext_lazy("There is no such thing"),
     "bad-method": gettext_lazy("This address does not know the method"),
     "not-acceptable": gettext_lazy("Only JSON can be answered"),
+    "no-length": gettext_lazy("The length of the body is not given"),
     "too-large": gettext_lazy("The body is too large"),
     "bad-media-type": gettext_lazy("Only JSON is read"),
     "rate-limited": gettext_lazy("Too many calls"),
+    "unavailable": gettext_lazy("The database does not answer at the moment"),
     "broken": gettext_lazy("Something went wrong on our side"),
 }
 
@@ -95,6 +99,8 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response:
             return _response(code, kind, _sentence(exc, errors), exc, errors)
     request = context.get("request")
     log.error("An API call failed", exc_info=exc)
+    if isinstance(exc, OperationalError):  # away, or locked for too long
+        return _response(503, "unavailable", _("Try again in a few seconds."), exc)
     # Error trackers listen to this; it is what Django's own handler would send.
     got_request_exception.send(sender=None, request=getattr(request, "_request", None))
     return _response(500, "broken", _("The call failed; it was written to the log."))
@@ -102,7 +108,7 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response:
 
 def documented(*codes: int) -> dict[tuple[int, str], type[ProblemSerializer]]:
     """What can go wrong with any call, and what else with this one, for OpenAPI."""
-    every = {400, 401, 403, 404, 405, 406, 429, *codes}
+    every = {400, 401, 403, 404, 405, 406, 429, 500, 503, *codes}
     return {(code, MEDIA_TYPE): ProblemSerializer for code in sorted(every)}
 
 
@@ -126,6 +132,8 @@ def _response(
         headers["WWW-Authenticate"] = 'Bearer realm="strata"'
     if isinstance(exc, exceptions.Throttled) and exc.wait:
         headers["Retry-After"] = str(int(exc.wait))
+    if code == status.HTTP_503_SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
     return Response(body, status=code, headers=headers, content_type=MEDIA_TYPE)
 
 

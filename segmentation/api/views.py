@@ -32,7 +32,7 @@ class Events(StorefrontView):
         responses={
             200: serializers.RecordedSerializer,
             207: serializers.RecordedSerializer,
-            **documented(413, 415),
+            **documented(411, 413, 415),
         },
     )
     def post(self, request: Request) -> Response:
@@ -142,7 +142,7 @@ class CustomerToken(StorefrontView):
     @extend_schema(
         operation_id="customer_token",
         request=serializers.TokenRequestSerializer,
-        responses={201: serializers.TokenSerializer, **documented(415)},
+        responses={201: serializers.TokenSerializer, **documented(411, 413, 415)},
     )
     def post(self, request: Request, customer_id: str) -> Response:
         """A token for the browser of a customer whom the shop has logged in."""

@@ -8,6 +8,7 @@ import logging
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from redis import ConnectionError as RedisDown
 
@@ -191,6 +192,23 @@ def test_a_body_that_is_too_large_is_not_read(settings):
     assert is_problem(answer, 413, "too-large")
 
 
+def test_a_body_without_a_length_is_not_taken_for_an_empty_one():
+    answer = storefront.server().post("/events/", None, Transfer_Encoding="chunked")
+    assert answer.status_code != 411, "this one has a length"
+    headers = {
+        "Authorization": f"Bearer {storefront.server().text}",
+        "Transfer-Encoding": "chunked",
+    }
+    answer = Client().generic(
+        "POST",
+        "/api/v1/events/",
+        content_type="application/json",
+        headers=headers,
+        CONTENT_LENGTH="",
+    )
+    assert is_problem(answer, 411, "no-length")
+
+
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_error_of_ours_tells_nothing_and_is_logged(
     monkeypatch, settings, caplog, debug
@@ -206,6 +224,17 @@ def test_an_error_of_ours_tells_nothing_and_is_logged(
     assert b"1234" not in answer.content
     assert b"Traceback" not in answer.content
     assert "1234" in caplog.text
+
+
+def test_a_database_that_is_away_is_worth_another_try(monkeypatch):
+    def away(*args, **kwargs):
+        raise OperationalError("db.internal does not answer")
+
+    monkeypatch.setattr(recommending, "recommend_for", away)
+    answer = storefront.server().get("/recommendations/")
+    assert is_problem(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert b"db.internal" not in answer.content
 
 
 def test_the_openapi_document_is_valid_without_a_warning(tmp_path):
