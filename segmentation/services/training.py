@@ -121,7 +121,7 @@ def _train(run: ModelRun, steps: _Steps, clock: _Clock) -> None:
     with clock.measure("evaluate"):
         judged = recommenders.create(run.algorithm, **params)
         judged.fit(data.train, on_epoch=steps.epoch)
-        results = _judge(judged, data)
+        results = _judge(judged, data, task)
     steps.go(_("Learning from everything"))
     with clock.measure("refit"):
         final = recommenders.create(run.algorithm, **params)
@@ -206,6 +206,12 @@ def _load(run: ModelRun) -> _Data:
 def _protocol(run: ModelRun, log: pd.DataFrame) -> dict[str, Any]:
     """Where the parts begin: as told, else the last two periods of the data."""
     told = PROTOCOL | {k: v for k, v in run.params.items() if k in PROTOCOL}
+    for name in ("min_lines", "period_days"):
+        if not isinstance(told[name], int | float) or not told[name] > 0:
+            raise DataError(
+                _("%(name)s is “%(value)s”; it must be a positive number.")
+                % {"name": name, "value": told[name]}
+            )
     newest = datetime.fromtimestamp(log["timestamp"].max() * 86_400, UTC)
     period = timedelta(days=float(told["period_days"]))
     for name, default in (
@@ -220,6 +226,8 @@ def _protocol(run: ModelRun, log: pd.DataFrame) -> dict[str, Any]:
                 % {"name": name, "value": value}
             )
         told[name] = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    if not told["valid_from"] < told["test_from"]:
+        raise DataError(_("valid_from must be earlier than test_from."))
     return told
 
 
@@ -276,14 +284,20 @@ def _choose(
 
 
 def _judge(
-    model: recommenders.base.Recommender, data: _Data
+    model: recommenders.base.Recommender, data: _Data, purpose_task: str
 ) -> dict[str, evaluation.Result]:
-    """Both tasks, on the part that nothing was chosen on."""
-    tasks = ("again", "discover") if model.recommends_new else ("again",)
-    return {
-        task: evaluation.evaluate(model, data.train, data.test_truth, task=task)
-        for task in tasks
-    }
+    """Both tasks, on the part that nothing was chosen on; the purpose's own must be."""
+    tasks = evaluation.TASKS if model.recommends_new else ("again",)
+    results = {}
+    for task in tasks:
+        try:
+            results[task] = evaluation.evaluate(
+                model, data.train, data.test_truth, task=task
+            )
+        except evaluation.NoTargets:
+            if task == purpose_task:
+                raise
+    return results
 
 
 def _write_lists(
