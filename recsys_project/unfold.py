@@ -131,6 +131,8 @@ UNFOLD: dict[str, Any] = {
         }
     ],
     "SITE_URL": reverse_lazy("home"),
+    "STYLES": [lambda request: static("segmentation/strata.css")],
+    "SCRIPTS": [lambda request: static("segmentation/strata.js")],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": False,

@@ -1,6 +1,8 @@
 /* Progress that moves by itself, and figures in the page's own colours. No library. */
 (() => {
   "use strict";
+  if (window.strataStarted) return; // Unfold may load this on every page, a form once more
+  window.strataStarted = true;
 
   // Progress: fetch a fragment, put it in, stop when it says that the deed is over.
   const EVERY_MS = 1500;
@@ -78,7 +80,11 @@
       document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
         const select = box.closest(".select2-container")?.previousElementSibling;
         const label = select?.id && document.querySelector(`label[for="${select.id}"]`);
-        if (label) box.setAttribute("aria-label", label.textContent.trim().replace(/[:*]$/, ""));
+        if (!label) return;
+        label.id ||= `${select.id}_label`;
+        const value = box.querySelector(".select2-selection__rendered");
+        value?.setAttribute("aria-label", label.textContent.trim());
+        box.setAttribute("aria-labelledby", `${label.id} ${value?.id ?? ""}`.trim());
       });
     });
   }
@@ -118,7 +124,16 @@
       };
     }
     layout.width = width;
+    if (width < 480) narrow(layout);
     return layout;
+  }
+
+  // A phone has room for few ticks, and for a long title in two lines.
+  function narrow(layout) {
+    const title = layout.xaxis?.title;
+    if (title?.text) title.text = title.text.replace(", ", ",<br>");
+    layout.xaxis = { ...layout.xaxis, nticks: 4, tickangle: 0 };
+    layout.margin = { ...layout.margin, b: 64 };
   }
 
   const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false };
