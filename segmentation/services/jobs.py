@@ -30,13 +30,7 @@ from typing import Any
 import psutil
 from django.apps import apps
 from django.conf import settings
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    connection,
-    transaction,
-)
+from django.db import DatabaseError, Error, connection, transaction
 from django.db.models import Case, F, PositiveSmallIntegerField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -101,9 +95,11 @@ def hold(job: Job) -> Iterator[Held]:
     except Exception as error:
         if _is_database_gone(error):
             # Nothing can be written; the lease runs out and another worker goes on.
-            log.warning("%s lost its database", job, exc_info=True)
+            log.warning("%s lost its database: %s", job, error)
             connection.close()
-            raise
+            raise LostLease(
+                _("The database went away; a worker takes this up again.")
+            ) from error
         log.exception("%s failed", job)
         _fail(held, _("It failed unexpectedly: %(error)s") % {"error": error})
         raise
@@ -149,6 +145,7 @@ class Held:
         """
         self.worked_monotonic = time.monotonic()
         self.write(worked_at=timezone.now(), lease_until=_lease_end())
+        _let_nobody_wait_for_us()
 
     def progress(
         self,
@@ -321,9 +318,23 @@ def _lease_end() -> datetime:
 
 def _is_database_gone(error: Exception) -> bool:
     """Whether the server ended the connection, rather than refused a statement."""
-    if not isinstance(error, (OperationalError, InterfaceError)):
+    if not isinstance(error, Error):
         return False
     return connection.connection is None or not connection.is_usable()
+
+
+def _let_nobody_wait_for_us() -> None:
+    """Let PostgreSQL end this transaction if we are stopped in the middle of it.
+
+    A stopped process keeps the lock of the job's row, and with it everybody who would
+    take the job up. SQLite has nothing like it: there the file waits with us.
+    """
+    if connection.vendor == "postgresql" and connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('idle_in_transaction_session_timeout', %s, true)",
+                [str(int(LEASE_SECONDS * 1000))],
+            )
 
 
 def _fail(held: Held, text: str) -> None:

@@ -156,6 +156,37 @@ def test_one_lost_write_ends_the_worker_even_if_the_fence_fits_again(job):
         held.write(rows_new=1)
 
 
+def test_a_worker_that_is_stopped_in_a_transaction_keeps_nobody_waiting(
+    job, monkeypatch
+):
+    """PostgreSQL ends its transaction, or the row's lock would stop every claim."""
+    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.5)
+    if connection.vendor == "sqlite":  # the file itself waits: nothing to be done
+        with jobs.hold(job) as held, transaction.atomic():
+            held.guard()
+        return
+    with pytest.raises(jobs.LostLease), jobs.hold(job) as held, transaction.atomic():
+        Source.objects.create(name="never committed")
+        held.guard()
+        time.sleep(1.0)
+        monkeypatch.setattr(jobs, "LEASE_SECONDS", 20.0)
+        other = threading.Thread(target=_claim_and_leave, args=(job,))
+        other.start()
+        other.join(5)
+        assert not other.is_alive()
+        Source.objects.count()
+    job.refresh_from_db()
+    assert (job.status, job.fence) == (Status.RUNNING, 2)
+    assert not Source.objects.filter(name="never committed").exists()
+
+
+def _claim_and_leave(job: ImportJob) -> None:
+    try:
+        claimed(job)
+    finally:
+        connection.close()
+
+
 # The heart ---------------------------------------------------------------------------
 
 
@@ -319,7 +350,7 @@ def test_a_process_that_is_told_to_stop_gives_the_job_back(job, signal):
 
 def test_a_database_that_goes_away_leaves_the_job_to_the_next_worker(job):
     """A server that restarts is no reason to fail: nothing is written, nor noticed."""
-    with pytest.raises(OperationalError), jobs.hold(job):
+    with pytest.raises(jobs.LostLease, match="database went away"), jobs.hold(job):
         connection.close()
         raise OperationalError("the server closed the connection unexpectedly")
     job.refresh_from_db()
