@@ -197,9 +197,9 @@ class CampaignAdmin(SegmentBoxes, StrataAdmin):
 
     def get_urls(self) -> list[Any]:
         return [
-            self.page("<path:object_id>/launch/", self.launch_view, "launch"),
-            self.page("<path:object_id>/preview/", self.preview_view, "preview"),
-            self.page("<path:object_id>/report/", self.report_view, "report"),
+            self.page("<int:object_id>/launch/", self.launch_view, "launch"),
+            self.page("<int:object_id>/preview/", self.preview_view, "preview"),
+            self.page("<int:object_id>/report/", self.report_view, "report"),
             *super().get_urls(),
         ]
 
@@ -222,7 +222,7 @@ class CampaignAdmin(SegmentBoxes, StrataAdmin):
             "report_url": self.url("report", row.pk),
         }
 
-    def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def preview_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The fragment that says who would get it; nothing is written."""
         campaign = self.row_or_refuse(request, object_id)
         context = self._previewed(campaign)
@@ -241,7 +241,7 @@ class CampaignAdmin(SegmentBoxes, StrataAdmin):
         shown = {"plan": plan, "reasons": reasons, "smallest": smallest}
         return {"campaign": campaign, **shown}
 
-    def launch_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def launch_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask before anything irreversible, with who gets it in front of one's eyes."""
         campaign = self.row_or_refuse(request, object_id)
         deed = next(deed for deed in self.get_deeds() if deed.name == "launch")
@@ -256,7 +256,7 @@ class CampaignAdmin(SegmentBoxes, StrataAdmin):
         }
         return TemplateResponse(request, "campaigns/admin/launch.html", context)
 
-    def report_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def report_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The verdict on a page of its own, or the part that the campaign's loads."""
         campaign = self.row_or_refuse(request, object_id)
         read = results.report(campaign, timezone.now())

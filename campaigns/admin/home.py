@@ -79,7 +79,9 @@ def _at_work(request: HttpRequest) -> list[dict[str, Any]]:
         if pages is None or not pages.has_view_permission(request):
             continue
         states = (Job.Status.QUEUED, Job.Status.RUNNING)
-        for job in model._default_manager.filter(status__in=states).order_by("pk")[:5]:
+        related = pages.list_select_related or ()
+        rows = model._default_manager.select_related(*related)
+        for job in rows.filter(status__in=states).order_by("pk")[:5]:
             shown.append(
                 {
                     "kind": model._meta.verbose_name,

@@ -17,7 +17,7 @@ from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.forms import Script
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -147,10 +147,10 @@ class StrataAdmin(ModelAdmin):
         )
 
     def get_urls(self) -> list[Any]:
-        deeds = self.page("<path:object_id>/do/<slug:name>/", self.do_view, "do")
+        deeds = self.page("<int:object_id>/do/<slug:name>/", self.do_view, "do")
         return [deeds, *super().get_urls()]
 
-    def do_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+    def do_view(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         row = self.row_or_refuse(request, object_id)
@@ -178,9 +178,11 @@ class StrataAdmin(ModelAdmin):
             audit.record(request.user, deed.name, row, changes)
         messages.success(request, said)
 
-    def row_or_refuse(self, request: HttpRequest, object_id: str) -> Any:
-        row = self.get_object(request, unquote(object_id))
-        if row is None or not self.has_view_permission(request, row):
+    def row_or_refuse(self, request: HttpRequest, object_id: int) -> Any:
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
             raise PermissionDenied
         return row
 

@@ -75,7 +75,7 @@ class ImportJobAdmin(JobAdmin):
     def get_urls(self) -> list[Any]:
         return [
             self.page("add/columns/", self.columns_view, "columns"),
-            self.page("<path:object_id>/rejects/", self.rejects_view, "rejects"),
+            self.page("<int:object_id>/rejects/", self.rejects_view, "rejects"),
             *super().get_urls(),
         ]
 
@@ -183,7 +183,7 @@ class ImportJobAdmin(JobAdmin):
         }
         return TemplateResponse(request, template, context)
 
-    def rejects_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def rejects_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         job = self.row_or_refuse(request, object_id)
         path = importing.rejects_path(job)
         if path is None:

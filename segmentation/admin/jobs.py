@@ -60,10 +60,10 @@ class JobAdmin(StrataAdmin):
     progress_template = "segmentation/admin/progress.html"
 
     def get_urls(self) -> list[Any]:
-        route = "<path:object_id>/progress/"
+        route = "<int:object_id>/progress/"
         return [self.page(route, self.progress_view, "progress"), *super().get_urls()]
 
-    def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def progress_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """The fragment that a page polls; ``small`` is the one of a list."""
         job = self.row_or_refuse(request, object_id)
         if "small" in request.GET:
