@@ -53,6 +53,8 @@ def customer_by_external(source: Source, external_id: str) -> Customer | None:
 
 def identity_ids(customer_ids: np.ndarray) -> np.ndarray:
     """One identity of each customer (the first), aligned; -1 where there is none."""
+    if not len(customer_ids):
+        return np.empty(0, np.int64)
     rows = Identity.objects.values("customer_id").annotate(first=Min("pk"))
     if len(customer_ids) <= 1000:
         rows = rows.filter(customer_id__in=customer_ids.tolist())
@@ -64,6 +66,8 @@ def identity_ids(customer_ids: np.ndarray) -> np.ndarray:
 
 def members_of(segment_ids: Collection[int]) -> np.ndarray:
     """Customers who are in any of the segments, ascending."""
+    if not segment_ids:
+        return np.empty(0, np.int64)
     rows = Membership.objects.filter(segment__in=segment_ids)
     sql, params = rows.values_list("customer_id").distinct().query.sql_with_params()
     ids = bulk.read(sql, params).column(0).to_numpy()

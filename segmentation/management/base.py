@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from segmentation import tasks
 from segmentation.models import Job
 from segmentation.services import jobs
+
+SAY_SECONDS = 2.0
 
 
 class StrataCommand(BaseCommand):
@@ -51,7 +54,7 @@ class StrataCommand(BaseCommand):
     def perform(self, job: Job, deed: Callable[..., None]) -> None:
         """Do a deed in this process, under the same lease as a worker would."""
         try:
-            tasks.perform(job, deed)
+            tasks.perform(job, self._told(deed))
         except jobs.Stopped:
             raise
         except Exception as error:
@@ -59,6 +62,27 @@ class StrataCommand(BaseCommand):
             raise CommandError(job.message or str(error)) from error
         finally:
             job.refresh_from_db()
+
+    def _told(self, deed: Callable[..., None]) -> Callable[..., None]:
+        """The same deed, whose reports of work are also said here, now and then."""
+        said: list[tuple[str, float]] = [("", 0.0)]
+
+        def deed_told(job: Job, held: jobs.Held) -> None:
+            report = held.progress
+
+            def progress(done: int, total: int | None = None, **words: Any) -> None:
+                report(done, total, **words)
+                now = time.monotonic()
+                message, at = said[-1]
+                if job.message != message or now - at > SAY_SECONDS:
+                    said[-1] = job.message, now
+                    of = f": {done:,} of {total:,}" if total else ""
+                    self.say(f"{job.message}{of}")
+
+            held.progress = progress  # type: ignore[method-assign]
+            deed(job, held)
+
+        return deed_told
 
 
 def read_settings(pairs: list[str]) -> dict[str, Any]:

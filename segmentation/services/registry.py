@@ -7,6 +7,7 @@ and memory-mapped from there.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -87,18 +88,23 @@ def local_folder(name: str) -> Path:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="copy-", dir=target.parent))
-        with storage.open(f"{name}/{INDEX}") as file:
-            index = json.load(file)
-        for inner in index:
-            path = folder / inner
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with storage.open(f"{name}/{inner}") as source, path.open("wb") as copy:
-                shutil.copyfileobj(source, copy, 2**20)
         try:
-            folder.rename(target)
-        except OSError:  # another process was first; its copy is as good
+            _copy(storage, name, folder)
+            with contextlib.suppress(OSError):
+                folder.rename(target)  # or another process was first: as good
+        finally:
             shutil.rmtree(folder, ignore_errors=True)
     return target
+
+
+def _copy(storage: Any, name: str, folder: Path) -> None:
+    with storage.open(f"{name}/{INDEX}") as file:
+        index = json.load(file)
+    for inner in index:
+        path = folder / inner
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with storage.open(f"{name}/{inner}") as source, path.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 2**20)
 
 
 def promote(run: ModelRun, *, actor: Any = None) -> ModelRun | None:

@@ -339,6 +339,7 @@ def _write_judged(results: dict[str, evaluation.Result], folder: Path) -> None:
 def _snapshot(data: Interactions) -> dict[str, Any]:
     digest = hashlib.blake2b(digest_size=16)
     matrix = data.user_items
+    assert data.timestamp is not None, "the log always has times"
     for array in (data.users.ids, data.items.ids, matrix.indptr, matrix.indices):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(np.ascontiguousarray(matrix.data).tobytes())
