@@ -173,7 +173,11 @@ def touches_of_clickers(launch_ids: Sequence[int]) -> list[Touch]:
     ads = Decision.objects.filter(
         clicked_at__isnull=False, identity_id__in=owners.values("pk")
     ).values_list("identity_id", "clicked_at")
-    return touches + [Touch(customers[who], at, False) for who, at in ads]
+    return touches + [
+        Touch(customers[who], at, False)
+        for who, at in ads
+        if who is not None and at is not None
+    ]
 
 
 def purchases_of_clickers(

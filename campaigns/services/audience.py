@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.db.models import (
@@ -70,7 +71,7 @@ def chunks(campaign: Campaign, *, after: int, at: datetime) -> Iterator[Chunk]:
         after = chunk.last_id
 
 
-def judged(campaign: Campaign, *, at: datetime) -> QuerySet[Customer]:
+def judged(campaign: Campaign, *, at: datetime) -> QuerySet[Any]:
     """The audience with ``n_points`` and ``refusal``: "" or a Recipient.Reason."""
     reason = Recipient.Reason
     whens = [

@@ -111,8 +111,9 @@ def problems(variant: Variant) -> list[str]:
         autoescape=False,
     )
     texts = {}
+    labels = {each.name: each.verbose_name for each in Variant._meta.concrete_fields}
     for part in PARTS:
-        label = Variant._meta.get_field(part).verbose_name
+        label = labels[part]
         try:
             template = Template(getattr(variant, part), engine=_engine(UNKNOWN))
             texts[part] = template.render(context)

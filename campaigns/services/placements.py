@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
@@ -141,11 +142,15 @@ def _logged(
     identity_id: int | None,
     now: datetime,
 ) -> list[Decision]:
-    considered = [{"ad": one.ad_id, "score": one.score} for one in decided.choices]
+    considered: list[dict[str, Any]] = [
+        {"ad": one.ad_id, "score": one.score} for one in decided.choices
+    ]
     considered += [
         {"ad": ad_id, "refused": reason} for ad_id, reason in decided.refused.items()
     ]
-    chosen = [(one.ad_id, one.propensity) for one in decided.choices] or [(None, 0.0)]
+    chosen: list[tuple[int | None, float]] = [
+        (one.ad_id, one.propensity) for one in decided.choices
+    ]
     rows = [
         Decision(
             placement=placement,
@@ -156,7 +161,9 @@ def _logged(
             draw=drawn,
             considered=considered,
         )
-        for (ad_id, propensity), drawn in zip(chosen, draws, strict=False)
+        for (ad_id, propensity), drawn in zip(
+            chosen or [(None, 0.0)], draws, strict=False
+        )
     ]
     return Decision.objects.bulk_create(rows)
 

@@ -115,6 +115,7 @@ def report(campaign: Campaign, now: datetime) -> Report:
 
 
 def _window(campaign: Campaign, launch: Launch) -> tuple[datetime, datetime]:
+    assert launch.planned_at is not None
     hours = timedelta(hours=campaign.window_hours)
     return launch.planned_at, launch.planned_at + hours
 

@@ -178,11 +178,8 @@ def count(link: Link, *, now: datetime) -> bool:
 
 def unsubscribe(link: Link, *, now: datetime) -> bool:
     """Take back the consent to marketing on the channel that the message came by."""
-    delivery = (
-        Delivery.objects.select_related("recipient", "contact_point")
-        .filter(pk=link.delivery_id)
-        .first()
-    )
+    rows = Delivery.objects.filter(pk__in=[link.delivery_id])
+    delivery = rows.select_related("recipient", "contact_point").first()
     if delivery is None:
         return False
     consent.record(
@@ -219,9 +216,8 @@ def accepted(
 
 
 def _count_message(link: Link, now: datetime) -> bool:
-    delivery = (
-        Delivery.objects.select_related("recipient").filter(pk=link.delivery_id).first()
-    )
+    rows = Delivery.objects.filter(pk__in=[link.delivery_id])
+    delivery = rows.select_related("recipient").first()
     if delivery is None:
         return False
     kind = OUTCOMES[link.use]
@@ -229,24 +225,24 @@ def _count_message(link: Link, now: datetime) -> bool:
         kind=kind, delivery=delivery, recipient=delivery.recipient, happened_at=now
     )
     event = MESSAGE_EVENTS.get(link.use)
-    if event is None:
-        return True
-    identity = queries.identity_ids(np.array([delivery.recipient.customer_id]))[0]
-    if identity >= 0:
-        _append(
-            event,
-            int(identity),
-            f"delivery:{delivery.pk}:{kind}",
-            now,
-            RefKind.LAUNCH,
-            delivery.launch_id,
-            link.item_id,
+    identity = int(queries.identity_ids(np.array([delivery.recipient.customer_id]))[0])
+    if event is not None and identity >= 0:
+        happened = events.KnownEvent(
+            identity_id=identity,
+            kind=event,
+            occurred_at=now,
+            event_id=f"delivery:{delivery.pk}:{kind}",
+            item_id=link.item_id,
+            ref_kind=RefKind.LAUNCH,
+            ref_id=delivery.launch_id,
         )
+        events.append([happened])
     return True
 
 
 def _count_ad(link: Link, now: datetime) -> bool:
-    decision = Decision.objects.select_related("ad").filter(pk=link.decision_id).first()
+    rows = Decision.objects.filter(pk__in=[link.decision_id])
+    decision = rows.select_related("ad").first()
     if decision is None:
         return False
     kind = OUTCOMES[link.use]
@@ -254,40 +250,17 @@ def _count_ad(link: Link, now: datetime) -> bool:
     field = "clicked_at" if link.use is Use.CLICKED else "shown_at"
     Decision.objects.filter(pk=decision.pk).update(**{field: now})
     if decision.identity_id is not None and decision.ad is not None:
-        _append(
-            AD_EVENTS[link.use],
-            decision.identity_id,
-            f"decision:{decision.pk.hex}:{kind}",
-            now,
-            RefKind.AD,
-            decision.ad_id,
-            decision.ad.item_id,
+        happened = events.KnownEvent(
+            identity_id=decision.identity_id,
+            kind=AD_EVENTS[link.use],
+            occurred_at=now,
+            event_id=f"decision:{decision.pk.hex}:{kind}",
+            item_id=decision.ad.item_id,
+            ref_kind=RefKind.AD,
+            ref_id=decision.ad.pk,
         )
+        events.append([happened])
     return True
-
-
-def _append(
-    kind: Kind,
-    identity_id: int,
-    event_id: str,
-    now: datetime,
-    ref_kind: RefKind,
-    ref_id: int,
-    item_id: int | None,
-) -> None:
-    events.append(
-        [
-            events.KnownEvent(
-                identity_id=identity_id,
-                kind=kind,
-                occurred_at=now,
-                event_id=event_id,
-                item_id=item_id,
-                ref_kind=ref_kind,
-                ref_id=ref_id,
-            )
-        ]
-    )
 
 
 def _b64(data: bytes) -> str:

@@ -57,7 +57,7 @@ def test_a_launch_is_planned_and_left_to_the_workers(answer, campaign):
 
 def test_with_wait_it_sends_until_all_have_ended(answer, campaign):
     found = answer("launch", campaign.pk, "--wait")
-    assert found["status"] == "done"
+    assert Launch.objects.get(pk=found["launch_id"]).status == "done"
     assert found["deliveries"]["accepted"] == found["n_queued"] == len(memory.outbox)
     campaign.refresh_from_db()
     assert campaign.status == "completed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -14,8 +15,6 @@ from campaigns.services import planning, sending
 from segmentation.management.base import StrataCommand
 from segmentation.services import jobs
 from segmentation.tasks import hint
-
-POLL_SECONDS = 0.5
 
 
 class Command(StrataCommand):
@@ -42,31 +41,20 @@ class Command(StrataCommand):
             _follow(launch, to_the_end=options["wait"])
         launch.refresh_from_db()
         hint(launch)
-        answer = _answer(launch, planning.plan_of(launch))
-        if options["wait"]:
-            answer |= {"status": launch.status, "message": launch.message}
-            answer["deliveries"] = queries.progress([launch.pk]).by_status
-        return answer
+        by_status = queries.progress([launch.pk]).by_status
+        return _answer(launch, planning.plan_of(launch)) | {"deliveries": by_status}
 
 
 def _follow(launch: Launch, *, to_the_end: bool) -> None:
-    over = (Launch.Status.DONE, Launch.Status.FAILED, Launch.Status.CANCELLED)
-    while launch.status not in over:
+    while launch.status in jobs.UNFINISHED:
         if planning.is_planned(launch) and not to_the_end:
             return
-        time.sleep(POLL_SECONDS)
+        time.sleep(0.5)
         launch.refresh_from_db()
     if launch.status != Launch.Status.DONE:
         raise CommandError(launch.message)
 
 
 def _answer(launch: Launch | None, plan: planning.Plan) -> dict[str, Any]:
-    return {
-        "launch_id": launch.pk if launch else None,
-        "n_audience": plan.n_audience,
-        "n_queued": plan.n_deliveries,
-        "n_treated": plan.n_treated,
-        "n_held_out": plan.n_held_out,
-        "n_suppressed": plan.n_suppressed,
-        "smallest_detectable": plan.smallest_detectable,
-    }
+    number = launch.pk if launch else None
+    return {"launch_id": number, **asdict(plan), "n_queued": plan.n_deliveries}

@@ -79,14 +79,15 @@ def plan(launch: Launch, held: jobs.Held, *, now: datetime) -> Plan:
         return plan_of(launch)
     campaign = launch.campaign
     variants = _checked(campaign)
+    at = launch.planned_at or now
     if launch.planned_at is None:
-        held.write(planned_at=now)
+        held.write(planned_at=at)
     n_all = audience.members(campaign).count()
     before = launch.recipients.aggregate(last=Max("customer_id"))["last"] or 0
     done = launch.recipients.count()
     message = _("Choosing people and products")
     held.progress(done, n_all, unit=_("people"), message=message)
-    for chunk in audience.chunks(campaign, after=before, at=launch.planned_at):
+    for chunk in audience.chunks(campaign, after=before, at=at):
         draw = _drawn(campaign, variants, chunk)
         _write(launch, held, chunk, draw)
         done += chunk.customer_ids.size

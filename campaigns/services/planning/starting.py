@@ -45,6 +45,7 @@ def start_due(now: datetime) -> list[Launch]:
             # The update is the lock: of two beats only one gets past it.
             if not _moves(campaign, (Status.SCHEDULED,), Status.RUNNING):
                 continue
+            assert campaign.starts_at is not None
             launch, _made = Launch.objects.get_or_create(
                 campaign=campaign,
                 scheduled_for=campaign.starts_at,

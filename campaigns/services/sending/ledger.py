@@ -7,7 +7,7 @@ wire sees what it claimed, so that a crash at any point leaves a trace to go by.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,9 +46,9 @@ class Claimed:
     origin: str
     customer_id: int
     variant_id: int
-    item_ids: tuple[int, ...]
+    item_ids: Sequence[int]
     address: str
-    name: str
+    name: str = ""  # only read where a template uses it
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,12 @@ class Ending:
     http_status: int | None = None
     wait_seconds: float | None = None
     is_counted: bool = True
+
+
+def deadline(launch: Launch) -> datetime:
+    """When a message of this launch is not worth showing any more."""
+    assert launch.planned_at is not None, "a launch is planned before it is sent"
+    return launch.planned_at + timedelta(seconds=launch.campaign.ttl_seconds)
 
 
 class Ledger:
@@ -76,9 +82,7 @@ class Ledger:
     ) -> None:
         self.launch, self.held, self.channel, self.clock = launch, held, channel, clock
         self.rows = Delivery.objects.filter(launch=launch)
-        self.deadline = launch.planned_at + timedelta(
-            seconds=launch.campaign.ttl_seconds
-        )
+        self.deadline = deadline(launch)
         self.out: dict[int, Claimed] = {}
         self.n_done = self.rows.filter(status__in=Delivery.TERMINAL).count()
         self.n_all = self.rows.count()
@@ -222,11 +226,9 @@ class Ledger:
         ]
         if self._needs_name:
             fields.append("recipient__customer__name")
-        rows = self.rows.filter(pk__in=ids, status=Status.SENDING).order_by("pk")
-        return [
-            Claimed(*row[:7], tuple(row[7]), row[8], row[9] if row[9:] else "")
-            for row in rows.values_list(*fields)
-        ]
+        taken = self.rows.filter(pk__in=ids, status=Status.SENDING).order_by("pk")
+        rows: Iterable[Any] = taken.values_list(*fields)
+        return [Claimed(*row) for row in rows]
 
     # -- recording --------------------------------------------------------------------
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from campaigns.channels.base import Channel, Outcome, Receipt
 from campaigns.models import Launch
 from campaigns.services import contacts, content, tracking
-from campaigns.services.sending.ledger import Claimed, Clock
+from campaigns.services.sending.ledger import Claimed, Clock, deadline
 from campaigns.services.sending.wire import Answer, Parcel, Wire
 from segmentation import queries
 
@@ -24,6 +23,7 @@ class Writer:
         self._contents = {variant.pk: content.Content(variant) for variant in variants}
         self._products: dict[int, content.Product] = {}
         self._links = tracking.Links(clock())
+        self._until = deadline(launch)
         self.needs_name = any(each.needs_name for each in self._contents.values())
 
     def hand_over(self, rows: Sequence[Claimed], wire: Wire) -> list[Answer]:
@@ -47,16 +47,13 @@ class Writer:
         return parcels
 
     def _parcel(self, row: Claimed) -> Parcel:
-        until = self._launch.planned_at + timedelta(
-            seconds=self._launch.campaign.ttl_seconds
-        )
         made = content.message(
             self._contents[row.variant_id],
             content.Person(row.id, row.customer_id, row.name, row.item_ids),
             self._products,
             launch=self._launch,
             links=self._links,
-            ttl_seconds=max(int((until - self._clock()).total_seconds()), 0),
+            ttl_seconds=max(int((self._until - self._clock()).total_seconds()), 0),
             channel=self._channel,
         )
         return Parcel(row.id, contacts.address_of(row.address), made)
