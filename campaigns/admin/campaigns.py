@@ -19,7 +19,7 @@ from campaigns.admin.choosing import SegmentBoxes
 from campaigns.models import Campaign, Launch, Recipient, Variant
 from campaigns.services import planning, results
 from segmentation import tasks
-from segmentation.admin.base import Deed, Inline, StrataAdmin, badge
+from segmentation.admin.base import Deed, FormInline, StrataAdmin, badge
 from segmentation.services import jobs
 
 Status = Campaign.Status
@@ -35,11 +35,11 @@ NOT_STARTED = (Status.DRAFT, Status.SCHEDULED)
 LAUNCH = "campaigns.launch_campaign"
 
 
-class VariantInline(Inline):
+class VariantInline(FormInline):
     model = Variant
     extra = 0
     min_num = 1
-    fields = ("name", "share", "title", "body", "link", "image")
+    fields = (("name", "share"), "title", "body", ("link", "image"))
 
     def formfield_for_dbfield(
         self, db_field: Any, request: HttpRequest, **kwargs: Any

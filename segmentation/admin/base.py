@@ -28,9 +28,9 @@ from segmentation.templatetags.strata import number
 
 HAS_UNFOLD = apps.is_installed("unfold")
 if HAS_UNFOLD:
-    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.admin import ModelAdmin, StackedInline, TabularInline
 else:
-    from django.contrib.admin import ModelAdmin, TabularInline
+    from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
 
 log = logging.getLogger(__name__)
 
@@ -215,6 +215,10 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class FormInline(StackedInline):
+    """Rows with long texts inside another row's page, each a form of its own."""
 
 
 class Inline(TabularInline):
