@@ -76,16 +76,21 @@
   function name() {
     const content = document.getElementById("content");
     if (content && !document.querySelector("main, [role=main]")) content.setAttribute("role", "main");
-    window.addEventListener("load", () => {
-      document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
-        const select = box.closest(".select2-container")?.previousElementSibling;
-        const label = select?.id && document.querySelector(`label[for="${select.id}"]`);
-        if (!label) return;
-        label.id ||= `${select.id}_label`;
-        const value = box.querySelector(".select2-selection__rendered");
-        value?.setAttribute("aria-label", label.textContent.trim());
-        box.setAttribute("aria-labelledby", `${label.id} ${value?.id ?? ""}`.trim());
-      });
+    nameSelects();
+    // Select2 puts its boxes in late, and again with each added row.
+    new MutationObserver(nameSelects).observe(document.body, { childList: true, subtree: true });
+  }
+
+  function nameSelects() {
+    document.querySelectorAll(".select2-selection[role=combobox]:not([data-named])").forEach((box) => {
+      const select = box.closest(".select2-container")?.previousElementSibling;
+      const label = select?.id && document.querySelector(`label[for="${select.id}"]`);
+      if (!label) return;
+      box.dataset.named = "";
+      label.id ||= `${select.id}_label`;
+      const value = box.querySelector(".select2-selection__rendered");
+      value?.setAttribute("aria-label", label.textContent.trim());
+      box.setAttribute("aria-labelledby", `${label.id} ${value?.id ?? ""}`.trim());
     });
   }
 
