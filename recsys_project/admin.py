@@ -28,7 +28,7 @@ class OperatorAdmin(StrataAdmin, UserAdmin):
     filter_horizontal = ()
 
     def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
+        self, db_field: Any, request: Any, **kwargs: Any
     ) -> Any:
         if db_field.name == "groups":
             kwargs["widget"] = CheckboxSelectMultiple(attrs={"class": "st-box"})
@@ -46,7 +46,7 @@ class OperatorAdmin(StrataAdmin, UserAdmin):
     ) -> HttpResponse:
         answer = super().user_change_password(request, id, form_url)
         if request.method == "POST" and answer.status_code == 302:
-            user = self.get_object(request, id)
+            user = User.objects.get(pk=id)
             changes = {"password": ["•••", "•••"]}
             audit.record(request.user, "change password", user, changes)
         return answer

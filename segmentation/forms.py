@@ -149,18 +149,15 @@ class TrainForm(forms.Form):
     """One training: what to learn, and how."""
 
     purpose = forms.ChoiceField(label=gettext_lazy("Purpose"), choices=Purpose)
-    algorithm = forms.ChoiceField(label=gettext_lazy("Algorithm"))
+    algorithm = forms.ChoiceField(
+        label=gettext_lazy("Algorithm"), choices=lambda: _named(recommenders.names())
+    )
     params = forms.CharField(
         label=gettext_lazy("Parameters"),
         required=False,
         widget=forms.TextInput(attrs={"placeholder": '{"n_factors": 64}'}),
         help_text=gettext_lazy("JSON; empty means chosen on validation data."),
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        names = recommenders.names()
-        self.fields["algorithm"].choices = [(name, name) for name in names]
 
     def clean_params(self) -> dict[str, Any]:
         text = self.cleaned_data["params"].strip()
@@ -179,7 +176,9 @@ class TrainForm(forms.Form):
 class DivideForm(forms.Form):
     """One division of customers into segments."""
 
-    method = forms.ChoiceField(label=gettext_lazy("Method"))
+    method = forms.ChoiceField(
+        label=gettext_lazy("Method"), choices=lambda: _named(clustering.names())
+    )
     n_clusters = forms.IntegerField(
         label=gettext_lazy("Number of segments"),
         required=False,
@@ -188,10 +187,9 @@ class DivideForm(forms.Form):
         help_text=gettext_lazy("Empty means chosen by silhouette."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        names = clustering.names()
-        self.fields["method"].choices = [(name, name) for name in names]
+
+def _named(names: list[str]) -> list[tuple[str, str]]:
+    return [(name, name) for name in names]
 
 
 def seal(upload: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from campaigns.admin.choosing import SegmentBoxes
 from campaigns.models import Campaign, Launch, Recipient, Variant
 from campaigns.services import planning, results
 from segmentation import tasks
-from segmentation.admin.base import Deed, FormInline, StrataAdmin, badge
+from segmentation.admin.base import Deed, FormInline, Problem, StrataAdmin, badge
 from segmentation.services import jobs
 
 Status = Campaign.Status
@@ -60,7 +60,7 @@ class VariantInline(FormInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(SegmentBoxes, StrataAdmin):
+class CampaignAdmin(SegmentBoxes):
     change_form_template = "campaigns/admin/campaign.html"
     list_display = (
         "name",
@@ -99,7 +99,7 @@ class CampaignAdmin(SegmentBoxes, StrataAdmin):
         self, request: HttpRequest, obj: Campaign, form: Any, change: bool
     ) -> None:
         if not change:
-            obj.created_by = request.user
+            obj.created_by_id = request.user.pk
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -175,6 +175,8 @@ class CampaignAdmin(SegmentBoxes, StrataAdmin):
         return _("The launch is queued; its progress is shown below.")
 
     def _schedule(self, request: HttpRequest, campaign: Campaign) -> str:
+        if campaign.starts_at is None:
+            raise Problem(_("Set “starts at” first."))
         planning.schedule(campaign, campaign.starts_at, actor=request.user)
         local = timezone.localtime(campaign.starts_at)
         when = date_format(local, "DATETIME_FORMAT")

@@ -8,10 +8,11 @@ from django.db.models import Q
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 
+from segmentation.admin.base import StrataAdmin
 from segmentation.models import SegmentSet
 
 
-class SegmentBoxes:
+class SegmentBoxes(StrataAdmin):
     """For a ModelAdmin with a many-to-many ``segments``.
 
     A segment of a set that is retired stays choosable where it was chosen, or saving

@@ -14,8 +14,15 @@ from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.admin.paging import Facts
 from segmentation.templatetags.strata import number
 
-FACTS = ("campaign", "scheduled_for", "planned_at", "n_audience", "n_held_out")
-FACTS += ("n_suppressed", "n_deliveries")
+FACTS = (
+    "campaign",
+    "scheduled_for",
+    "planned_at",
+    "n_audience",
+    "n_held_out",
+    "n_suppressed",
+    "n_deliveries",
+)
 TONES = {
     Delivery.Status.ACCEPTED: "good",
     Delivery.Status.FAILED: "bad",
@@ -51,13 +58,13 @@ class LaunchAdmin(ReadOnly, JobAdmin):
     def get_deeds(self) -> list[Deed]:
         return []  # a launch is steered from its campaign's page
 
-    def full_progress_context(self, job: Launch) -> dict[str, Any]:
+    def full_progress_context(self, job: Any) -> dict[str, Any]:
         """With the messages by status, which is a query."""
         counts = queries.progress([job.pk]).by_status
         messages = [
-            {"label": Delivery.Status(status).label, "n": n, "tone": TONES[status]}
-            for status, n in counts.items()
-            if n
+            {"label": status.label, "n": counts[status], "tone": TONES[status]}
+            for status in Delivery.Status
+            if counts[status]
         ]
         return self.progress_context(job) | {"messages_by_status": messages}
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 from campaigns.admin import next_steps
 from campaigns.models import Decision, Launch, Outcome
 from segmentation.admin import overview
+from segmentation.admin.jobs import JobAdmin
 from segmentation.admin.paging import about_how_many
 from segmentation.models import Job, Notice
 from segmentation.services import jobs
@@ -76,11 +77,12 @@ def _at_work(request: HttpRequest) -> list[dict[str, Any]]:
     shown = []
     for model in jobs.job_models():
         pages = admin.site._registry.get(model)
-        if pages is None or not pages.has_view_permission(request):
+        if not isinstance(pages, JobAdmin) or not pages.has_view_permission(request):
             continue
         states = (Job.Status.QUEUED, Job.Status.RUNNING)
-        related = pages.list_select_related or ()
-        rows = model._default_manager.select_related(*related)
+        rows = pages.get_queryset(request)
+        if isinstance(pages.list_select_related, tuple):
+            rows = rows.select_related(*pages.list_select_related)
         for job in rows.filter(status__in=states).order_by("pk")[:5]:
             shown.append(
                 {

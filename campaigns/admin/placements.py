@@ -17,7 +17,7 @@ from segmentation.models import Identity
 from segmentation.templatetags.strata import number, share
 
 
-class Shown:
+class Shown(StrataAdmin):
     """Decisions, impressions and clicks of a row, counted in the list's own query."""
 
     decisions_path = ""
@@ -66,7 +66,7 @@ class AdInline(Inline):
 
 
 @admin.register(Placement)
-class PlacementAdmin(Shown, StrataAdmin):
+class PlacementAdmin(Shown):
     decisions_path = "ads__decisions"
     list_display = ("name", "slug", "is_active", *COUNTS)
     list_filter = ("is_active",)
@@ -78,7 +78,7 @@ class PlacementAdmin(Shown, StrataAdmin):
 
 
 @admin.register(Ad)
-class AdAdmin(Shown, SegmentBoxes, StrataAdmin):
+class AdAdmin(Shown, SegmentBoxes):
     decisions_path = "decisions"
     list_display = ("name", "placement", "is_active", "weight", *COUNTS)
     list_filter = ("is_active", "placement")

@@ -13,6 +13,16 @@ from django.utils.translation import gettext_lazy
 from segmentation.admin.base import ReadOnly, StrataAdmin
 from segmentation.models import ApiKey, SigningSecret
 
+ASKED = (
+    "name",
+    "kind",
+    "source",
+    "scopes",
+    "allowed_origins",
+    "rate_per_minute",
+    "is_active",
+)
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(StrataAdmin):
@@ -33,9 +43,7 @@ class ApiKeyAdmin(StrataAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        names = ("name", "kind", "source", "scopes", "allowed_origins")
-        names += ("rate_per_minute", "is_active")
-        key, text = ApiKey.issue(**{name: getattr(obj, name) for name in names})
+        key, text = ApiKey.issue(**{name: getattr(obj, name) for name in ASKED})
         obj.pk, obj.prefix, obj.key_hash = key.pk, key.prefix, key.key_hash
         obj.created_at = key.created_at
         obj._state.adding = False

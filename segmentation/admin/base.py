@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.forms import Script
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -137,7 +138,7 @@ class StrataAdmin(ModelAdmin):
             args=[quote(arg) for arg in args],
         )
 
-    def page(self, route: str, view: Callable[..., HttpResponse], name: str) -> Any:
+    def page(self, route: str, view: Callable[..., HttpResponseBase], name: str) -> Any:
         """A route for ``get_urls``, behind the admin's own login."""
         opts = self.model._meta
         return path(

@@ -117,7 +117,8 @@ class CustomerAdmin(StrataAdmin):
 
     @admin.display(description=_("segments"))
     def in_segments(self, customer: Customer) -> str:
-        return ", ".join(m.segment.name for m in customer.current) or "–"
+        current = getattr(customer, "current", ())  # fetched by get_queryset
+        return ", ".join(m.segment.name for m in current) or "–"
 
 
 @admin.register(Identity)

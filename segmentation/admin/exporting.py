@@ -39,5 +39,5 @@ if apps.is_installed("import_export"):
         Exporting.export_form_class = forms.SelectableFieldsExportForm
 else:
 
-    class Exporting:
+    class Exporting:  # type: ignore[no-redef]
         """A host without import-export: the bulk importer is the door for files."""

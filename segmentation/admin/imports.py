@@ -183,7 +183,7 @@ class ImportJobAdmin(JobAdmin):
         }
         return TemplateResponse(request, template, context)
 
-    def rejects_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def rejects_view(self, request: HttpRequest, object_id: int) -> FileResponse:
         job = self.row_or_refuse(request, object_id)
         path = importing.rejects_path(job)
         if path is None:

@@ -136,10 +136,9 @@ def _verdict(table: Table) -> str:
         return ""
     best, base = clever[0], simple[0]
     names = {"model": best.run.algorithm, "simple": base.run.algorithm}
-    apart = None not in (best.low, best.high, base.low, base.high)
-    if apart and best.low > base.high:
+    if _is_above(best.low, base.high):
         return _("%(model)s beats %(simple)s; their intervals do not touch.") % names
-    if apart and best.high < base.low:
+    if _is_above(base.low, best.high):
         return (
             _("The simple %(simple)s beats every cleverer model on this shop's data.")
             % names
@@ -148,3 +147,8 @@ def _verdict(table: Table) -> str:
         _("%(model)s and %(simple)s cannot be told apart: their intervals overlap.")
         % names
     )
+
+
+def _is_above(low: float | None, high: float | None) -> bool:
+    """One interval lies wholly above another; unknown ends say nothing."""
+    return low is not None and high is not None and low > high

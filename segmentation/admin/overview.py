@@ -124,10 +124,10 @@ def machinery() -> list[Part]:
 
 
 def _database() -> str:
+    numbers = connection.get_database_version()
+    version = ".".join(map(str, numbers))
     if connection.vendor == "postgresql":
-        major, minor = divmod(connection.pg_version, 10000)
-        return f"PostgreSQL {major}.{minor}"
-    version = ".".join(map(str, connection.Database.sqlite_version_info))
+        return f"PostgreSQL {version}"
     return _("SQLite %(version)s, embedded") % {"version": version}
 
 
