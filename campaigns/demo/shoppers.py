@@ -9,9 +9,13 @@ and the household's id, so that the same delivery gets the same answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import json
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -42,8 +46,9 @@ class Habits:
 
 @dataclass
 class Answers:
-    """What the shoppers did."""
+    """What the shoppers did, and the calls that failed."""
 
+    subscribed: int = 0
     delivered: int = 0
     clicked: int = 0
     bought: int = 0
@@ -62,6 +67,7 @@ class Shoppers:
         shop_url: str,
         api_key: str,
         seed: int,
+        usual_item: str,
         habits: Habits | None = None,
     ) -> None:
         self.household_ids = household_ids
@@ -69,8 +75,9 @@ class Shoppers:
         self._url = shop_url
         self._key = api_key
         self._seed = seed
+        self._usual_item = usual_item
 
-    def subscribe(self, push_origin: str) -> int:
+    def subscribe(self, push_origin: str) -> Answers:
         """Give every household a browser, and tell the shop of it and of consent."""
         return asyncio.run(self._subscribe(push_origin))
 
@@ -78,9 +85,12 @@ class Shoppers:
         """React to what the push service delivered; the others live on as usual."""
         return asyncio.run(self._answer(list(messages), occasion))
 
-    def browse(self, placement: str, n_visits: int) -> Answers:
-        """Open the shop's page: an ad is shown, some click it."""
-        return asyncio.run(self._browse(placement, n_visits))
+    def browse(self, placement: str, *, after: int, until: int) -> Answers:
+        """Open the shop's page, each once in a drawn order: some click the ad."""
+        visitors = sorted(
+            self.household_ids, key=lambda one: self.chance(one, "visits")
+        )
+        return asyncio.run(self._browse(placement, visitors[after:until]))
 
     def chance(self, household: str, *about: str) -> float:
         """A number in [0, 1) that belongs to this household and question."""
@@ -88,7 +98,17 @@ class Shoppers:
         digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") / 2**64
 
-    async def _subscribe(self, push_origin: str) -> int:
+    def clicks(self, household: str, occasion: str) -> bool:
+        """Whether this household clicks a message that arrives."""
+        return self.chance(household, occasion, "clicks") < self.habits.clicks
+
+    def buys(self, household: str, occasion: str, *, has_clicked: bool) -> bool:
+        """Whether this household buys, message or not."""
+        chance = self.habits.buys + self.habits.clicking_adds * has_clicked
+        return self.chance(household, occasion, "buys") < chance
+
+    async def _subscribe(self, push_origin: str) -> Answers:
+        answers = Answers()
         async with _session(self._key) as session:
             key_url = f"{self._url}/api/v1/push/key/"
             async with session.get(key_url) as response:
@@ -100,7 +120,7 @@ class Shoppers:
             async with session.post(f"{push_origin}/subscribe", json=body) as response:
                 subscriptions = (await response.json())["subscriptions"]
 
-            async def tell(pair: tuple[str, dict[str, Any]]) -> bool:
+            async def tell(pair: tuple[str, dict[str, Any]]) -> None:
                 household, subscription = pair
                 granted = self.chance(household, "agrees") < 0.95
                 told = {
@@ -110,10 +130,14 @@ class Shoppers:
                 }
                 url = f"{self._url}/api/v1/push/subscriptions/"
                 async with session.post(url, json=told) as response:
-                    return response.status == 201
+                    if response.status == 201:
+                        answers.subscribed += 1
+                    else:
+                        answers.errors.append(await response.text())
 
             pairs = zip(self.household_ids, subscriptions, strict=True)
-            return sum(await _each(tell, pairs))
+            await _each(tell, pairs)
+        return answers
 
     async def _answer(self, messages: list[dict[str, Any]], occasion: str) -> Answers:
         got = {message["device"]: message["payload"] for message in messages}
@@ -123,7 +147,7 @@ class Shoppers:
 
             async def open_message(household: str) -> None:
                 payload = got[household]
-                if self.chance(household, occasion, "clicks") >= self.habits.clicks:
+                if not self.clicks(household, occasion):
                     return
                 items = payload.get("items") or [{"url": payload["url"]}]
                 which = int(self.chance(household, occasion, "which") * len(items))
@@ -140,14 +164,10 @@ class Shoppers:
             events = [
                 self._purchase(household, clicked.get(household), occasion)
                 for household in self.household_ids
-                if self._buys(household, household in clicked, occasion)
+                if self.buys(household, occasion, has_clicked=household in clicked)
             ]
             answers.bought = await self._report(session, events, answers)
         return answers
-
-    def _buys(self, household: str, has_clicked: bool, occasion: str) -> bool:
-        chance = self.habits.buys + self.habits.clicking_adds * has_clicked
-        return self.chance(household, occasion, "buys") < chance
 
     def _purchase(
         self, household: str, item: dict[str, Any] | None, occasion: str
@@ -158,7 +178,7 @@ class Shoppers:
         return {
             "event_id": f"simulated-{self._seed}-{occasion}-{household}",
             "customer_id": household,
-            "item_id": (item or {}).get("item_id") or "1082185",  # everyone's bananas
+            "item_id": (item or {}).get("item_id") or self._usual_item,
             "kind": "purchase",
             "quantity": 1,
             "amount": round(amount, 2),
@@ -181,7 +201,7 @@ class Shoppers:
                 answers.errors += [str(error) for error in told.get("errors", [])]
         return accepted
 
-    async def _browse(self, placement: str, n_visits: int) -> Answers:
+    async def _browse(self, placement: str, visitors: list[str]) -> Answers:
         answers = Answers()
         async with _session(self._key) as session:
 
@@ -189,7 +209,10 @@ class Shoppers:
                 url = f"{self._url}/api/v1/placements/{placement}/"
                 question = {"customer_id": household}
                 async with session.get(url, params=question) as response:
-                    ads = (await response.json()).get("ads", [])
+                    if response.status != 200:
+                        answers.errors.append(await response.text())
+                        return
+                    ads = (await response.json())["ads"]
                 for ad in ads:
                     await (await session.get(ad["impression_url"])).release()
                     answers.ads_seen += 1
@@ -200,25 +223,48 @@ class Shoppers:
                         await click.release()
                         answers.ads_clicked += click.status == 302
 
-            visitors = sorted(
-                self.household_ids, key=lambda one: self.chance(one, "visits")
-            )
-            await _each(visit, visitors[:n_visits])
+            await _each(visit, visitors)
         return answers
 
 
-async def delivered(push_origin: str, since: int) -> tuple[list[dict[str, Any]], int]:
-    """What arrived at the devices after number ``since``, and the last number."""
-    messages: list[dict[str, Any]] = []
-    async with aiohttp.ClientSession() as session:
+class Devices:
+    """The messages on the households' devices: kept, although the demo may be killed.
+
+    The push service forgets what it delivered when it stops; a device does not.
+    """
+
+    def __init__(self, push_origin: str, path: Path) -> None:
+        self._origin = push_origin
+        self._path = path
+        self._path.touch()
+        self._since = 0
+
+    def collect(self) -> None:
+        """Take what arrived since the last look."""
         while True:
-            url = f"{push_origin}/delivered?since={since}&limit=10000"
-            async with session.get(url) as response:
-                page = await response.json()
-            if not page["messages"]:
-                return messages, since
-            messages += page["messages"]
-            since = page["last"]
+            url = f"{self._origin}/delivered?since={self._since}&limit=10000"
+            with urllib.request.urlopen(url, timeout=60) as response:
+                page = json.load(response)
+            if page["last"] < self._since:  # the service started anew
+                self._since = 0
+                continue
+            if page["last"] == self._since:
+                return
+            self._since = page["last"]
+            # The line before may have been cut off by a SIGKILL.
+            lines = ["", *(json.dumps(row) for row in page["messages"]), ""]
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n".join(lines))
+
+    def messages_of(self, launch: int) -> list[dict[str, Any]]:
+        """What one launch brought, the newest copy of each message."""
+        newest = {}
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):  # empty, or cut off
+                row = json.loads(line)
+                if row["payload"]["launch"] == launch:
+                    newest[row["token"]] = row
+        return list(newest.values())
 
 
 def _session(api_key: str) -> aiohttp.ClientSession:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils.translation import gettext as _
 
-from campaigns.demo.story import Stage
+from campaigns.demo.story import Shop, Stage
 from segmentation import conf
 from segmentation.management import processes
 from segmentation.management.commands import serve, work
@@ -24,13 +24,14 @@ from segmentation.services import jobs, operators
 
 MARK = "STRATA_DEMO"
 READY_SECONDS = 60
+LEAVING_SECONDS = 5
 
 
 def environment(port: int) -> dict[str, str] | None:
     """The variables that the demo needs, or None when this process has them already.
 
-    The push service keeps its port from one run to the next, because the subscriptions
-    name it.
+    Both ports are kept from one run to the next: subscriptions name the push service's,
+    and links in delivered messages the shop's. Refused when the first is taken.
     """
     if MARK in os.environ:
         return None
@@ -39,8 +40,17 @@ def environment(port: int) -> dict[str, str] | None:
     kept = home / "ports.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
     push_port = known.get("push") or _free_port()
-    web_port = port if _is_free(port) else _free_port()
-    kept.write_text(json.dumps({"push": push_port}))
+    if not _becomes_free(push_port):
+        raise jobs.Refused(
+            _(
+                "Port %(port)d is taken, and the demo's browsers are subscribed there: "
+                "stop the other demo, or remove %(folder)s to begin anew."
+            )
+            % {"port": push_port, "folder": conf.home()}
+        )
+    wish = known.get("web") or port
+    web_port = wish if _becomes_free(wish) else _free_port()
+    kept.write_text(json.dumps({"push": push_port, "web": web_port}))
     return os.environ | {
         MARK: "1",
         "PUBLIC_URL": f"http://127.0.0.1:{web_port}",
@@ -49,7 +59,7 @@ def environment(port: int) -> dict[str, str] | None:
 
 
 @contextmanager
-def set_up(say: Callable[[str], None]) -> Iterator[Stage]:
+def set_up(shop: Shop, say: Callable[[str], None]) -> Iterator[Stage]:
     """Migrate, start web, workers, beat and a push service; all stop at the end."""
     call_command("migrate", verbosity=0)
     if settings.PRODUCTION:
@@ -80,7 +90,7 @@ def set_up(say: Callable[[str], None]) -> Iterator[Stage]:
         )
         _wait_until_answers(f"{conf.public_url()}/healthz", family)
         _wait_until_answers(f"{push_origin}/stats", family)
-        yield Stage(conf.public_url(), push_origin, say, family.look_after)
+        yield Stage(shop, conf.public_url(), push_origin, say, family.look_after)
     finally:
         family.stop()
 
@@ -98,6 +108,16 @@ def _wait_until_answers(url: str, family: processes.Family) -> None:
         _("%(url)s does not answer; see the logs in %(folder)s.")
         % {"url": url, "folder": processes.log_path("x").parent}
     )
+
+
+def _becomes_free(port: int) -> bool:
+    """Whether a port is free; what a killed demo left needs a moment to go."""
+    until = time.monotonic() + LEAVING_SECONDS
+    while not _is_free(port):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _is_free(port: int) -> bool:

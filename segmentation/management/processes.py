@@ -1,7 +1,8 @@
-"""Child processes of one command: started, watched, restarted, and never left behind."""
+"""Child processes of one command: started, watched, restarted, never left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,20 +13,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from segmentation import conf
+from segmentation.management import keeper
 
-PARENT = "STRATA_PARENT_PID"
 RESTART_SECONDS = 2.0
 STOP_SECONDS = 15.0
 
 
 class Family:
-    """Processes that live and die with this one. Their words go to ``logs/``."""
+    """Processes that live and die with this one. Their words go to ``logs/``.
+
+    Each has a session of its own, so that Ctrl-C reaches only this process, which stops
+    them in order, and that what they start in turn can be found. Should this process
+    be killed, a keeper ends them all.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._commands: dict[str, tuple[Sequence[str], dict[str, str]]] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._started: dict[str, float] = {}
+        self._keeper: subprocess.Popen[bytes] | None = None
 
     def start(
         self, name: str, command: Sequence[str], env: dict[str, str] | None = None
@@ -39,8 +46,10 @@ class Family:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {PARENT: str(os.getpid())} | (env or {}),
+                env=os.environ | (env or {}),
+                start_new_session=True,
             )
+        self._keep(f"+{child.pid}")
         self._children[name] = child
         self._started[name] = time.monotonic()
         return child
@@ -54,6 +63,7 @@ class Family:
             if time.monotonic() - self._started[name] < RESTART_SECONDS:
                 continue  # it died at once: not faster than this
             self._say(f"{name} stopped ({status}); starting it again")
+            self._bury(child)
             self.start(name, *self._commands[name])
 
     def stop(self) -> None:
@@ -62,12 +72,33 @@ class Family:
             child.terminate()
         until = time.monotonic() + STOP_SECONDS
         for child in self._children.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(max(until - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            self._bury(child)
         self._children.clear()
+        if self._keeper is not None and self._keeper.stdin is not None:
+            self._keeper.stdin.close()
+            self._keeper.wait()
+            self._keeper = None
+
+    def _bury(self, child: subprocess.Popen[bytes]) -> None:
+        """Kill what is left of a child and of those that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        self._keep(f"-{child.pid}")
+
+    def _keep(self, line: str) -> None:
+        if self._keeper is None:
+            self._keeper = subprocess.Popen(
+                [sys.executable, str(Path(keeper.__file__)), str(STOP_SECONDS)],
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
+        assert self._keeper.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # without a keeper all else works
+            self._keeper.stdin.write(f"{line}\n".encode())
+            self._keeper.stdin.flush()
 
 
 def log_path(name: str) -> Path:
@@ -77,22 +108,6 @@ def log_path(name: str) -> Path:
 def managed(command: str, *arguments: str) -> list[str]:
     """The command line of another management command of this project."""
     return [sys.executable, str(Path(sys.argv[0]).resolve()), command, *arguments]
-
-
-def leave_with_parent() -> None:
-    """End this process when the one that started it is gone, even by SIGKILL."""
-    parent = os.environ.get(PARENT)
-    if parent is None:
-        return
-
-    def watch() -> None:
-        while os.getppid() == int(parent):
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(STOP_SECONDS)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, name="leave with parent", daemon=True).start()
 
 
 def until_told() -> threading.Event:

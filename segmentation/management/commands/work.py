@@ -26,7 +26,6 @@ class Command(StrataCommand):
             _be(options["only"])
             return {}
         told = processes.until_told()
-        processes.leave_with_parent()
         family = processes.Family(self.say)
         try:
             start(family)
@@ -45,7 +44,6 @@ def start(family: processes.Family) -> None:
 
 
 def _be(role: str) -> None:
-    processes.leave_with_parent()
     if role == "beat":
         (conf.home() / "beat").mkdir(parents=True, exist_ok=True)
         current_app.start(["beat", "--loglevel", "WARNING", "--pidfile="])
