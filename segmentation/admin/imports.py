@@ -19,7 +19,7 @@ from segmentation.admin.base import StrataAdmin, counted
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.engine import mapping
 from segmentation.forms import SAMPLE_ROWS, ColumnsForm, UploadForm, seal, unseal
-from segmentation.models import ImportJob, Mapping
+from segmentation.models import ImportJob, ImportKind, Mapping
 from segmentation.services import audit, events, importing, jobs
 from segmentation.services.importing import reading
 
@@ -84,7 +84,8 @@ class ImportJobAdmin(JobAdmin):
     ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = UploadForm(request.POST or None, request.FILES or None)
+        asked = {"kind": request.GET.get("kind", ImportKind.EVENTS)}
+        form = UploadForm(request.POST or None, request.FILES or None, initial=asked)
         if request.method == "POST" and form.is_valid():
             return self._uploaded(request, form)
         return self._step(request, "segmentation/admin/import_upload.html", form)

@@ -329,6 +329,11 @@ def test_an_upload_shows_its_columns_with_a_guess_and_then_queues():
     assert set(AuditEntry.objects.values_list("action", flat=True)) == {"add", "import"}
 
 
+def test_the_upload_begins_with_the_kind_that_the_start_page_asked_for(boss):
+    shown = boss.get(page(ImportJob, "add"), {"kind": "items"}).content.decode()
+    assert '<option value="items" selected>' in shown
+
+
 def test_a_mapping_that_does_not_fit_is_a_sentence_not_a_job():
     client = signed_in("Analyst")
     answer = columns(client, upload(client), column_item="item")
