@@ -1,0 +1,214 @@
+"""A world whose deeds can be killed: a file, workers, and the state afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import redis
+from django.db import connection
+
+from segmentation import bulk, conf, tasks
+from segmentation.models import Event, ImportJob, Job
+from segmentation.services import importing
+from tests import processes
+
+N_EVENTS = 300_000
+N_CHUNKS = 6
+LEASE_SECONDS = 3
+COUNTS = ("read", "new", "updated", "unchanged", "duplicate", "rejected", "ignored")
+
+# Everything an event says, in words of the shop: ids of rows differ between two runs.
+STATE = """
+SELECT e.event_key, {instant} AS at, i.external_id AS customer, t.external_id AS item,
+       e.kind, e.quantity, e.price, e.amount, e.value, e.currency, e.order_key,
+       e.session_key
+FROM segmentation_event e
+JOIN segmentation_identity i ON i.id = e.identity_id
+LEFT JOIN segmentation_item t ON t.id = e.item_id
+WHERE e.import_id IS NOT NULL
+ORDER BY e.event_key
+"""
+
+
+def write_events(path: Path, n: int = N_EVENTS, seed: int = 5) -> Path:
+    """A CSV of ``n`` lines, every hundredth of them said twice."""
+    rng = np.random.default_rng(seed)
+    n_new = n - n // 100
+    start = np.datetime64("2025-01-01T00:00:00", "s")
+    lines = pa.table(
+        {
+            "customer": np.char.add("c", rng.integers(0, 5000, n_new).astype(str)),
+            "item": np.char.add("i", rng.integers(0, 2000, n_new).astype(str)),
+            "kind": rng.choice(["purchase", "view", "cart"], n_new),
+            "occurred_at": start + rng.integers(0, 30_000_000, n_new),
+            "quantity": rng.integers(1, 4, n_new),
+            "price": rng.random(n_new).round(2),
+            "order": np.char.add("o", rng.integers(0, 60_000, n_new).astype(str)),
+            "event_id": np.char.add("e", np.arange(n_new).astype(str)),
+        }
+    )
+    again = lines.take(rng.integers(0, n_new, n - n_new))
+    pyarrow.csv.write_csv(pa.concat_tables([lines, again]), path)
+    return path
+
+
+def write_shopping(path: Path, seed: int = 3) -> Path:
+    """200 customers with tastes of their own buy 100 items over 16 weeks."""
+    rng = np.random.default_rng(seed)
+    n = 12_000
+    customer = rng.integers(0, 200, n)
+    item = (customer % 4 * 25 + rng.geometric(0.08, n)) % 100
+    start = np.datetime64("2025-01-01T00:00:00", "s")
+    lines = pa.table(
+        {
+            "customer": np.char.add("c", customer.astype(str)),
+            "item": np.char.add("i", item.astype(str)),
+            "kind": np.full(n, "purchase"),
+            "occurred_at": start + rng.integers(0, 16 * 7 * 86_400, n),
+            "quantity": np.ones(n, np.int64),
+            "price": rng.random(n).round(2),
+            "event_id": np.char.add("s", np.arange(n).astype(str)),
+        }
+    )
+    pyarrow.csv.write_csv(lines, path)
+    return path
+
+
+def queue_import(path: Path) -> ImportJob:
+    job = importing.create_job("events", path, columns={})
+    tasks.hint(job)
+    return job
+
+
+def state() -> pa.Table:
+    """The table of imported events, in the order of their keys."""
+    return bulk.read(STATE.format(instant=bulk.epoch("e.occurred_at")))
+
+
+def counts(job: Job) -> dict[str, int]:
+    job.refresh_from_db()
+    return {name: getattr(job, f"rows_{name}") for name in COUNTS}
+
+
+class Undisturbed:
+    """What the import leaves when nobody is killed; made once for each database."""
+
+    def __init__(self, path: Path) -> None:
+        job = importing.create_job("events", path, columns={})
+        tasks.perform(job, importing.run_import)
+        self.path, self.state, self.counts = path, state(), counts(job)
+        Event.objects.all()._raw_delete(Event.objects.db)
+        ImportJob.objects.all().delete()
+
+    def check(self, job: Job) -> None:
+        """The same rows and the same counts, however often somebody died."""
+        assert job.status == Job.Status.DONE, job.message
+        assert counts(job) == self.counts
+        found = state()
+        assert found.num_rows == self.state.num_rows
+        for name in self.state.column_names:
+            assert found[name].equals(self.state[name]), name
+
+
+def worker(
+    started: processes.Started, queue: str = "default", **env: str
+) -> processes.Process:
+    """A worker of one queue with a short lease, as ``manage.py work`` starts it."""
+    lease = {"STRATA_LEASE_SECONDS": str(LEASE_SECONDS)}
+    return started.manage("work", "--only", queue, **lease | env)
+
+
+def ready(process: processes.Process) -> processes.Process:
+    """Wait until its pool is there."""
+    processes.until(lambda: len(process.family()) > 1, of=process)
+    return process
+
+
+def sweeping(happened: Callable[[], object]) -> Callable[[], object]:
+    """The same question, with a sweep as beat would make it, every half second."""
+    last = [0.0]
+
+    def ask() -> object:
+        if time.monotonic() - last[0] > 0.5:
+            last[0] = time.monotonic()
+            tasks.sweep_jobs()
+        return happened()
+
+    return ask
+
+
+def is_over(job: Job) -> bool:
+    job.refresh_from_db()
+    return job.status not in (Job.Status.QUEUED, Job.Status.RUNNING)
+
+
+def is_writing(job: ImportJob, *, chunks: int = 1) -> bool:
+    """Whether so many of the six chunks are in; fails when it is too late to kill."""
+    job.refresh_from_db()
+    assert job.status in (Job.Status.QUEUED, Job.Status.RUNNING), job.message
+    return job.chunks_applied >= chunks
+
+
+def check_struck_inside(job: ImportJob) -> None:
+    """The kill fell into the work: it was running, and 5 to 95 % were done."""
+    job.refresh_from_db()
+    assert job.status == Job.Status.RUNNING
+    assert 0.05 < job.chunks_applied / N_CHUNKS < 0.95
+    assert Event.objects.filter(import_id=job.pk).exists()
+
+
+def check_running(job: Job) -> None:
+    job.refresh_from_db()
+    assert job.status == Job.Status.RUNNING
+
+
+def freeze(process: processes.Process) -> None:
+    """Stop a worker between two transactions.
+
+    On SQLite one that is stopped inside of one would keep the whole file locked, and
+    every other writer with it; PostgreSQL ends it after a lease.
+    """
+    while True:
+        process.freeze()
+        if connection.vendor != "sqlite" or _file_is_free():
+            return
+        process.thaw()
+        time.sleep(0.05)
+
+
+def _file_is_free() -> bool:
+    path = str(connection.settings_dict["NAME"])
+    file = sqlite3.connect(path, timeout=0.1, isolation_level=None)
+    try:
+        file.execute("BEGIN IMMEDIATE")
+        file.execute("ROLLBACK")
+        return True
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        file.close()
+
+
+def kill_all(started: processes.Started) -> None:
+    """End every process at once: a polite end takes a worker six seconds."""
+    for process in started.processes:
+        if process.is_running():
+            process.kill()
+
+
+def flush_broker() -> None:
+    """Lose every message, as FLUSHALL or an emptied folder does."""
+    if conf.broker_url():
+        redis.Redis.from_url(os.environ["REDIS_URL"]).flushdb()
+        return
+    folder = conf.home() / "broker" / "queue"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
