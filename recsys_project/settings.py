@@ -10,7 +10,10 @@ refused by a system check that names it (``segmentation.checks``).
 import contextlib
 import secrets
 import tempfile
+import zoneinfo
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -37,6 +40,24 @@ def _read(name: str, default, cast=str):
         return default
 
 
+def _yes_or_no(text: str | bool) -> bool:
+    word = str(text).strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError(f"{text!r} is neither 1 nor 0")
+
+
+def _one_of(name: str, value: str, allowed: Collection[str], fallback: str) -> str:
+    """The value, or the fallback where it is none of those allowed."""
+    if value in allowed:
+        return value
+    few = f"; use one of {', '.join(allowed)}" if len(allowed) < 10 else ""
+    _problem(name, f"{name} is {value!r}, which is not known{few}.")
+    return fallback
+
+
 def _kept_secret(path: Path) -> str:
     """Make the embedded secret key once, readable by its owner only."""
     try:
@@ -54,11 +75,11 @@ def _kept_secret(path: Path) -> str:
         return secrets.token_urlsafe(50)
 
 
-# Where Strata runs ---------------------------------------------------------------------
+# Where Strata runs
 STRATA_HOME = Path(_read("STRATA_HOME", str(BASE_DIR / "var"))).resolve()
 PRODUCTION = bool(_read("DATABASE_URL", ""))
-HTTPS = _read("STRATA_HTTPS", PRODUCTION, bool)
-DEBUG = _read("DEBUG", False, bool)
+HTTPS = _read("STRATA_HTTPS", PRODUCTION, _yes_or_no)
+DEBUG = _read("DEBUG", False, _yes_or_no)
 PUBLIC_URL = _read("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 
 if PRODUCTION:
@@ -81,7 +102,7 @@ if not PUBLIC_URL.startswith(("http://", "https://")):
     _problem("PUBLIC_URL", "PUBLIC_URL must begin with http:// or https://.")
     CSRF_TRUSTED_ORIGINS = []
 
-# Applications --------------------------------------------------------------------------
+# Applications
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -137,7 +158,7 @@ TEMPLATES = [
     },
 ]
 
-# Rows ----------------------------------------------------------------------------------
+# Rows
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": STRATA_HOME / "strata.sqlite3",
@@ -152,13 +173,16 @@ SQLITE = {
 DATABASES = {"default": SQLITE}
 if PRODUCTION:
     try:
-        DATABASES = {"default": env.db_url("DATABASE_URL")}
-    except Exception as error:  # environ raises several unrelated kinds
-        _problem("DATABASE_URL", f"DATABASE_URL cannot be understood: {error}.")
-    if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-        DATABASES["default"]["CONN_MAX_AGE"] = _read("CONN_MAX_AGE", 60, int)
-        DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    elif not any(name == "DATABASE_URL" for name, _sentence in STRATA_PROBLEMS):
+        named = env.db_url("DATABASE_URL")
+    except Exception:  # environ raises several unrelated kinds
+        named = {}
+    if named.get("ENGINE") == "django.db.backends.postgresql":
+        more = {
+            "CONN_MAX_AGE": _read("CONN_MAX_AGE", 60, int),
+            "CONN_HEALTH_CHECKS": True,
+        }
+        DATABASES = {"default": named | more}
+    else:
         _problem(
             "DATABASE_URL",
             "DATABASE_URL must name a PostgreSQL database (postgres://…); "
@@ -166,8 +190,14 @@ if PRODUCTION:
         )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The queue is a hint, rows are the truth: no result backend anywhere ----------------------
+# The queue is a hint, rows are the truth: no result backend anywhere
 REDIS_URL = _read("REDIS_URL", "")
+if REDIS_URL and not PRODUCTION:
+    _problem(
+        "DATABASE_URL",
+        "DATABASE_URL is missing, but REDIS_URL is set; set both for production "
+        "or none to run embedded.",
+    )
 if PRODUCTION and not REDIS_URL:
     _problem("REDIS_URL", "REDIS_URL is missing; set it to redis://host:6379/0.")
 if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
@@ -177,7 +207,11 @@ CELERY_BROKER_URL = REDIS_URL or None  # None: the file system under STRATA_HOME
 COUNTERS_URL = _read("COUNTERS_URL", "")
 if REDIS_URL and not COUNTERS_URL:
     COUNTERS_URL = REDIS_URL.rstrip("/").removesuffix("/0") + "/1"
-if COUNTERS_URL:
+if COUNTERS_URL and not COUNTERS_URL.startswith(("redis://", "rediss://", "unix://")):
+    _problem(
+        "COUNTERS_URL", "COUNTERS_URL must begin with redis://, rediss:// or unix://."
+    )
+elif COUNTERS_URL:
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -185,7 +219,7 @@ if COUNTERS_URL:
         }
     }
 
-# Who may do what -------------------------------------------------------------------------
+# Who may do what
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -211,7 +245,12 @@ X_FRAME_OPTIONS = "DENY"
 # What Strata itself reads (see segmentation/conf.py for the defaults of a host) -------------
 STRATA_FIELD_KEYS = _read("STRATA_FIELD_KEYS", [], list)  # newest first
 STRATA_CURRENCY = _read("STRATA_CURRENCY", "USD")
-STRATA_TIME_ZONE = _read("STRATA_TIME_ZONE", "UTC")
+STRATA_TIME_ZONE = _one_of(
+    "STRATA_TIME_ZONE",
+    _read("STRATA_TIME_ZONE", "UTC"),
+    zoneinfo.available_timezones(),
+    "UTC",
+)
 STRATA_LEASE_SECONDS = _read("STRATA_LEASE_SECONDS", 20.0, float)
 STRATA_STALL_SECONDS = _read("STRATA_STALL_SECONDS", 900.0, float)
 STRATA_METRICS_TOKEN = _read("METRICS_TOKEN", "")
@@ -219,15 +258,17 @@ PUSH_TEST_ORIGINS = _read("PUSH_TEST_ORIGINS", [], list)
 VAPID_PRIVATE_KEY = _read("VAPID_PRIVATE_KEY", "")  # made once when empty
 VAPID_SUBJECT = _read("VAPID_SUBJECT", "mailto:operator@strata.example")
 
-# Words, numbers, time -----------------------------------------------------------------------
-LANGUAGE_CODE = _read("LANGUAGE_CODE", "en")
+# Words, numbers, time
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LANGUAGE_CODE = _one_of(
+    "LANGUAGE_CODE", _read("LANGUAGE_CODE", "en"), [c for c, _name in LANGUAGES], "en"
+)
 LOCALE_PATHS = [BASE_DIR / "recsys_project" / "locale"]
 TIME_ZONE = STRATA_TIME_ZONE
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
-# Files ----------------------------------------------------------------------------------
+# Files
 STATIC_URL = "static/"
 STATIC_ROOT = STRATA_HOME / "static"
 MEDIA_ROOT = STRATA_HOME / "media"
@@ -242,7 +283,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not PRODUCTION  # embedded: no collectstatic step
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
 
-# REST --------------------------------------------------------------------------------------
+# REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -265,9 +306,14 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 
-# Observing -----------------------------------------------------------------------------------
-LOG_LEVEL = _read("LOG_LEVEL", "INFO" if PRODUCTION else "WARNING")
-LOG_STEPS = [
+# Observing
+LOG_LEVEL = _one_of(
+    "LOG_LEVEL",
+    _read("LOG_LEVEL", "INFO" if PRODUCTION else "WARNING"),
+    ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "INFO",
+)
+LOG_STEPS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -6,6 +6,7 @@ import os
 import zoneinfo
 from typing import Any
 
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
 
@@ -16,6 +17,7 @@ def register_all() -> None:
     checks.register(settings_are_readable)
     checks.register(home_is_writable)
     checks.register(shop_is_known)
+    checks.register(field_keys_are_keys)
     checks.register(production_is_safe, deploy=True)
 
 
@@ -71,6 +73,21 @@ def shop_is_known(**_: Any) -> list[checks.CheckMessage]:
             )
         )
     return found
+
+
+def field_keys_are_keys(**_: Any) -> list[checks.CheckMessage]:
+    for key in getattr(settings, "STRATA_FIELD_KEYS", []):
+        try:
+            Fernet(key)
+        except ValueError:
+            return [
+                checks.Error(
+                    "STRATA_FIELD_KEYS holds something that is no Fernet key.",
+                    hint="Make keys with cryptography.fernet.Fernet.generate_key().",
+                    id="strata.E007",
+                )
+            ]
+    return []
 
 
 def production_is_safe(**_: Any) -> list[checks.CheckMessage]:

@@ -6,6 +6,7 @@ A host without a Celery app of its own gets this one (``segmentation.apps``).
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from celery import Celery
@@ -41,6 +42,8 @@ def make_app(name: str = "strata") -> Celery:
 def _defaults() -> dict[str, Any]:
     from segmentation import conf  # Django's settings exist by now
 
+    with contextlib.suppress(OSError):  # a system check names a home like that
+        (conf.home() / "beat").mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = {
         "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
         "task_default_queue": "default",
