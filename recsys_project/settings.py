@@ -32,7 +32,7 @@ def _problem(name: str, sentence: str) -> None:
 
 
 def _read(name: str, default, cast=str):
-    """Read one variable; a value that cannot be understood is a problem, not a crash."""
+    """Read one variable; a value nobody understands is a problem, not a crash."""
     try:
         return env(name, cast=cast, default=default)
     except (ValueError, TypeError) as error:
@@ -166,7 +166,8 @@ SQLITE = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-64000;"
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+            "PRAGMA cache_size=-64000;"
         ),
     },
 }
@@ -242,7 +243,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 X_FRAME_OPTIONS = "DENY"
 
-# What Strata itself reads (see segmentation/conf.py for the defaults of a host) -------------
+# What Strata itself reads (see segmentation/conf.py for the defaults of a host) ------
 STRATA_FIELD_KEYS = _read("STRATA_FIELD_KEYS", [], list)  # newest first
 STRATA_CURRENCY = _read("STRATA_CURRENCY", "USD")
 STRATA_TIME_ZONE = _one_of(
