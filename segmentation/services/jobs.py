@@ -70,6 +70,10 @@ class LostLease(Stopped):
     """The row belongs to another worker by now; nothing more may be written."""
 
 
+class GivenBack(Stopped):
+    """The deed itself let its row go, to be taken up again; nothing is wrong."""
+
+
 @contextlib.contextmanager
 def hold(job: Job) -> Iterator[Held]:
     """Claim the job, keep it alive while the block runs, and write how it ended.
@@ -83,6 +87,8 @@ def hold(job: Job) -> Iterator[Held]:
     try:
         yield held
         held.finish(Job.Status.DONE)
+    except GivenBack:  # the row was written by who gave it back
+        raise
     except LostLease:
         log.warning("%s lost its lease; another worker goes on", job)
         raise

@@ -33,7 +33,7 @@ DRAIN_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0  # a longer wait for a retry gives the worker back
 
 
-class GivenBack(jobs.LostLease):
+class GivenBack(jobs.GivenBack):
     """The launch waits again, for a worker or for its campaign; nothing is wrong."""
 
 
@@ -115,7 +115,7 @@ def give_back(held: jobs.Held, *, not_before: datetime | None = None) -> None:
 def _pump_or_drain(ledger: Ledger, wire: Wire, writer: Writer) -> None:
     try:
         _pump(ledger, wire, writer)
-    except jobs.LostLease:
+    except (jobs.LostLease, jobs.GivenBack):
         raise
     except BaseException:
         _drain(ledger, wire)

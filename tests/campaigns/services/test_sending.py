@@ -384,3 +384,12 @@ def test_one_broken_address_does_not_stop_the_others(launch):
     delivery.refresh_from_db()
     assert delivery.status == Status.FAILED
     assert statuses(launch) == {"accepted": 19, "failed": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_launch_that_is_given_back_is_no_lost_lease_in_the_log(launch, caplog):
+    with pytest.raises(sending.GivenBack), jobs.hold(launch) as held:
+        sending.give_back(held)
+    launch.refresh_from_db()
+    assert launch.status == "queued"
+    assert caplog.text == ""
