@@ -151,7 +151,10 @@ class CustomerData(StorefrontView):
     def delete(self, request: Request, customer_id: str) -> Response:
         """Erase a customer everywhere; the answer is the receipt."""
         customer = _known(request, customer_id)
-        return Response(privacy.erase_customer(customer, now=timezone.now()))
+        receipt = privacy.erase_customer(
+            customer, now=timezone.now(), actor_name=request.user.name
+        )
+        return Response(receipt)
 
 
 class CustomerExport(StorefrontView):

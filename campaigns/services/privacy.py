@@ -82,7 +82,7 @@ def export_customer(customer: Customer) -> dict[str, Any]:
 
 
 def erase_customer(
-    customer: Customer, *, now: datetime, actor: Any = None
+    customer: Customer, *, now: datetime, actor: Any = None, actor_name: str = ""
 ) -> dict[str, Any]:
     """Erase a customer everywhere in the database; the receipt counts the rows.
 
@@ -106,7 +106,8 @@ def erase_customer(
         for launch in touched:
             if planning.is_planned(launch):
                 planning.recount(launch)
-        audit.record(actor, "erase customer", Customer(pk=number), {"rows": counts})
+        subject, changes = Customer(pk=number), {"rows": counts}
+        audit.record(actor, "erase customer", subject, changes, actor_name=actor_name)
     return {"customer": number, "erased_at": now.isoformat(), "rows": counts}
 
 

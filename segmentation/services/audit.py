@@ -20,12 +20,20 @@ PERSONAL = frozenset(
 
 
 def record(
-    actor: Any, action: str, subject: Model, changes: Mapping[str, Any] | None = None
+    actor: Any,
+    action: str,
+    subject: Model,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    actor_name: str = "",
 ) -> AuditEntry:
-    """Add one entry; ``changes`` is {field: [old, new]}, ``actor`` a user or None."""
+    """Add one entry; ``changes`` is {field: [old, new]}, ``actor`` a user or None.
+
+    ``actor_name`` says who it was where no user did it, such as an API key.
+    """
     return AuditEntry.objects.create(
         actor=actor if getattr(actor, "pk", None) else None,
-        actor_name=actor.get_username()[:150] if actor else "",
+        actor_name=(actor.get_username() if actor else actor_name)[:150],
         action=action[:60],
         subject_kind=subject._meta.label_lower,
         subject_id="" if subject.pk is None else str(subject.pk)[:80],

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from campaigns.models import Ad, Consent, ContactPoint, Decision, Placement
-from segmentation.models import Customer, Identity
+from segmentation.models import ApiKey, AuditEntry, Customer, Identity
 from segmentation.services import identities
 from tests import storefront
 
@@ -264,6 +264,8 @@ def test_an_erased_customer_is_gone_and_the_answer_is_the_receipt():
     assert not Identity.objects.exists()
     assert caller.get("/customers/c-1/export/").status_code == 404
     assert caller.delete("/customers/c-1/").status_code == 404
+    entry = AuditEntry.objects.get(action="erase customer")
+    assert entry.actor_name == ApiKey.objects.get().name != ""
 
 
 @pytest.mark.parametrize(
