@@ -244,7 +244,7 @@ def sweep(now: datetime) -> list[Job]:
         queued = rows.filter(status=Job.Status.QUEUED)
         wanting += queued.filter(hinted_at__isnull=True)
         oldest = queued.filter(hinted_at__lte=now)[:HINTS_AHEAD]
-        wanting += [job for job in oldest if job.hinted_at < stale]
+        wanting += [job for job in oldest if job.hinted_at and job.hinted_at < stale]
         wanting += rows.abandoned(now).filter(
             Q(hinted_at__isnull=True)
             | Q(hinted_at__lt=F("lease_until"))

@@ -97,9 +97,8 @@ def cancel(campaign: Campaign, *, actor: Any) -> Campaign:
     """Stop for good. What was sent stays sent; the rest is marked as cancelled."""
     with transaction.atomic():
         _move(campaign, OPEN, Status.CANCELLED)
-        for launch in campaign.launches.unfinished() | campaign.launches.filter(
-            status=Launch.Status.DRAFT
-        ):
+        waiting = (Launch.Status.DRAFT, Launch.Status.QUEUED, Launch.Status.RUNNING)
+        for launch in campaign.launches.filter(status__in=waiting):
             jobs.request_cancel(launch)
             close_cancelled(launch)
         audit.record(actor, "cancel campaign", campaign)
