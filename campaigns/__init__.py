@@ -6,7 +6,7 @@ The flow, file by file:
     plan     -> wire           services/sending.py, channels/
     page     -> ad             services/placements.py
     link     -> outcome        views.py, services/tracking.py
-    outcome  -> events         services/tracking.py    (through segmentation's record_events)
+    outcome  -> events         services/tracking.py    (through segmentation)
     outcome  -> verdict        services/results.py, engine/stats.py
     person   -> their rights   services/privacy.py
     all of it, on real data    demo/
