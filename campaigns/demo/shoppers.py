@@ -256,6 +256,13 @@ class Devices:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write("\n".join(lines))
 
+    def faults(self) -> dict[str, int]:
+        """Pushes that a strict service refused or nobody could read, and copies."""
+        with urllib.request.urlopen(f"{self._origin}/stats", timeout=60) as response:
+            stats = json.load(response)
+        names = ("bad_requests", "bad_vapid", "decrypt_failures", "copies")
+        return {name: stats[name] for name in names}
+
     def messages_of(self, launch: int) -> list[dict[str, Any]]:
         """What one launch brought, the newest copy of each message."""
         newest = {}

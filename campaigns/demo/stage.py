@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils.translation import gettext as _
 
-from campaigns.demo.story import Shop, Stage
+from campaigns.demo import shoppers, story
 from segmentation import conf
 from segmentation.management import processes
 from segmentation.management.commands import serve, work
@@ -59,7 +59,7 @@ def environment(port: int) -> dict[str, str] | None:
 
 
 @contextmanager
-def set_up(shop: Shop, say: Callable[[str], None]) -> Iterator[Stage]:
+def set_up(shop: story.Shop, say: Callable[[str], None]) -> Iterator[story.Stage]:
     """Migrate, start web, workers, beat and a push service; all stop at the end."""
     call_command("migrate", verbosity=0)
     if settings.PRODUCTION:
@@ -90,7 +90,9 @@ def set_up(shop: Shop, say: Callable[[str], None]) -> Iterator[Stage]:
         )
         _wait_until_answers(f"{conf.public_url()}/healthz", family)
         _wait_until_answers(f"{push_origin}/stats", family)
-        yield Stage(shop, conf.public_url(), push_origin, say, family.look_after)
+        devices = shoppers.Devices(push_origin, story.folder() / "messages.jsonl")
+        url = conf.public_url()
+        yield story.Stage(shop, url, push_origin, devices, say, family.look_after)
     finally:
         family.stop()
 

@@ -102,6 +102,7 @@ class Stage:
     shop: Shop
     shop_url: str
     push_origin: str
+    devices: shoppers.Devices
     say: Callable[[str], None]
     alive: Callable[[], None]  # looks after the processes; called while waiting
     api_key: str = ""
@@ -120,7 +121,7 @@ def steps() -> Iterator[tuple[str, Callable[[Stage], dict[str, Any]]]]:
 
 def bring_data_in(stage: Stage) -> dict[str, Any]:
     counts = {}
-    for file in stage.shop.files(_folder()):
+    for file in stage.shop.files(folder()):
         known = _kept(ImportJob.objects.filter(original_name=file.name))
         if known is None:
             known = importing.create_job(
@@ -232,9 +233,8 @@ def send_campaigns(stage: Stage) -> dict[str, Any]:
 def _sent_and_answered(campaign: Campaign, stage: Stage) -> dict[str, Any]:
     """Wait for a launch, then let the shoppers react to what arrived, and only that."""
     launch = _launch_of(campaign, stage)
-    devices = shoppers.Devices(stage.push_origin, _folder() / "messages.jsonl")
-    _wait_for(launch, stage, meanwhile=devices.collect)
-    devices.collect()
+    _wait_for(launch, stage, meanwhile=stage.devices.collect)
+    stage.devices.collect()
     told: dict[str, Any] = {
         "audience": launch.n_audience,
         "held_out": launch.n_held_out,
@@ -244,17 +244,17 @@ def _sent_and_answered(campaign: Campaign, stage: Stage) -> dict[str, Any]:
     }
     assert launch.planned_at is not None, "a launch that is done was planned"
     # The instant tells this launch from that of another database in the same folder.
-    answered = _folder() / f"answers-{launch.planned_at:%Y%m%dT%H%M%S%f}.json"
+    answered = folder() / f"answers-{launch.planned_at:%Y%m%dT%H%M%S%f}.json"
     if not answered.exists():
         answers = _crowd(stage).answer(
-            devices.messages_of(launch.pk), f"launch-{launch.pk}"
+            stage.devices.messages_of(launch.pk), f"launch-{launch.pk}"
         )
         _refuse_errors(answers)
         facts = {
             "delivered": answers.delivered,
             "clicked": answers.clicked,
             "bought": answers.bought,
-        }
+        } | stage.devices.faults()
         answered.write_text(json.dumps(facts))
     return told | json.loads(answered.read_text())
 
@@ -377,7 +377,7 @@ def _crowd(stage: Stage) -> shoppers.Shoppers:
     return crowd
 
 
-def _folder() -> Path:
+def folder() -> Path:
     """What the demo keeps from one run to the next."""
     folder = conf.home() / "demo"
     folder.mkdir(parents=True, exist_ok=True)
