@@ -1,4 +1,4 @@
-"""Addresses of this app's pages and API."""
+"""Addresses of both apps: what a host includes, once (docs/plugin.md)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from campaigns.admin.home import home
 
 urlpatterns = [
     path("", home, name="home"),
+    path("", include("segmentation.urls")),
     path("api/v1/", include("campaigns.api.urls")),
     path("t/<str:use>/<path:token>", views.tracked, name="tracked"),
     path("push/worker.js", views.push_worker, name="push-worker"),

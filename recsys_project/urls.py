@@ -5,6 +5,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("", include("segmentation.urls")),
     path("", include("campaigns.urls")),
 ]

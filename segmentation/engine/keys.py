@@ -18,6 +18,7 @@ Lanes = npt.NDArray[np.uint64]  # n × 2
 
 _GOLDEN = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED03], dtype=np.uint64)
 _NULL = np.array([0x6E756C6C6E756C6C, 0x766F6964766F6964], dtype=np.uint64)
+BLOCK_ROWS = 100_000
 # One of the two is even, so that the last step of `_mix` loses nothing: [1 a; b 1]
 # is invertible modulo 2**64 only where a times b is even.
 _CROSS = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED02], dtype=np.uint64)
@@ -45,7 +46,11 @@ def with_ordinals(lanes: Lanes) -> Lanes:
     starts = np.flatnonzero(first)[np.cumsum(first) - 1] if len(ranked) else order
     ordinal = np.empty(len(ranked), dtype=np.uint64)
     ordinal[order] = (np.arange(len(ranked)) - starts).astype(np.uint64)
-    return _mix(lanes + ordinal[:, None] * _GOLDEN)
+    counted = np.empty_like(lanes)
+    for at in range(0, len(lanes), BLOCK_ROWS):  # mixing makes copies: a few at a time
+        block = slice(at, at + BLOCK_ROWS)
+        counted[block] = _mix(lanes[block] + ordinal[block, None] * _GOLDEN)
+    return counted
 
 
 def to_binary(lanes: Lanes) -> pa.Array:

@@ -75,14 +75,15 @@ def _count_events(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
 def _event_lanes(job: ImportJob, held: jobs.Held, rows: pa.Table) -> keys.Lanes:
     """Keys of the whole file: equal lines are counted, lines with an id are not."""
     held.progress(0, rows.num_rows, unit=_("rows"), message=_("Giving keys"))
-    lanes = np.concatenate(
-        [
-            events.canonical_lanes(rows.slice(start, 4 * APPLY_ROWS), job.source.name)
-            for start in range(0, rows.num_rows, 4 * APPLY_ROWS)
-        ]
-        or [np.empty((0, 2), np.uint64)]
-    )
+    lanes: keys.Lanes = np.empty((rows.num_rows, 2), np.uint64)
+    for start in range(0, rows.num_rows, APPLY_ROWS):
+        part = rows.slice(start, APPLY_ROWS)
+        lanes[start : start + APPLY_ROWS] = events.canonical_lanes(
+            part, job.source.name
+        )
     unnamed = rows["event_id"].is_null().to_numpy()
+    if unnamed.all():  # the usual file, and no copy of it
+        return keys.with_ordinals(lanes)
     lanes[unnamed] = keys.with_ordinals(lanes[unnamed])
     return lanes
 
