@@ -183,9 +183,10 @@ def _load(run: ModelRun) -> _Data:
     )
     before = parts.train
     items = _catalogue(before, protocol["min_lines"])
-    users = IdMap(np.unique(before["user_id"].to_numpy()))
+    # Judged are those who took something of the catalogue before (protocol P2).
+    train = Interactions.from_frame(before, items=items)
+    users = train.users
     fit = Interactions.from_frame(parts.fit, users, items)
-    train = Interactions.from_frame(before, users, items)
     everything = Interactions.from_frame(
         log, items=_catalogue(log, protocol["min_lines"])
     )
