@@ -86,9 +86,10 @@ class Event(models.Model):
     order_key = models.BigIntegerField(_("order"), null=True)
     session_key = models.BigIntegerField(_("session"), null=True)
     ref_id = models.BigIntegerField(null=True)
-    import_id = models.IntegerField(_("import"), null=True)
     quantity = models.FloatField(_("quantity"), default=1)
     value = models.FloatField(_("value"), null=True)
+    # Narrow columns last: alignment would cost eight bytes a row on PostgreSQL.
+    import_id = models.IntegerField(_("import"), null=True)
     kind = models.SmallIntegerField(_("kind"), choices=Kind)
     ref_kind = models.SmallIntegerField(choices=RefKind, null=True)
     currency = models.CharField(
