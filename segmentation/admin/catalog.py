@@ -20,6 +20,7 @@ from segmentation.models import (
     Membership,
     Source,
 )
+from segmentation.models.fields import EncryptedField
 from segmentation.resources import ItemResource
 from segmentation.templatetags.strata import number
 
@@ -99,6 +100,14 @@ class CustomerAdmin(StrataAdmin):
     readonly_fields = ("created_at", "updated_at")
     ordering = ("pk",)
     inlines = (IdentityInline, MembershipInline)
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(db_field, EncryptedField) and field is not None:
+            field.widget.attrs["rows"] = 1  # a text column holds what is one line
+        return field
 
     def get_queryset(self, request: HttpRequest) -> Any:
         memberships = Membership.objects.filter(segment__segment_set__stage="live")

@@ -100,7 +100,7 @@ def _segments() -> Stage:
     people = live.aggregate(n=Sum("size"))["n"] or 0
     figures = [
         counted(n, _("segment"), _("segments")),
-        counted(people, _("customer in them"), _("customers in them")),
+        counted(people, _("membership"), _("memberships")),  # sets may overlap
     ]
     url = page("segmentation_segmentset_changelist")
     return Stage("segments", _("Interest segments"), url, figures, is_empty=not n)

@@ -70,7 +70,7 @@ class AuditEntryAdmin(ReadOnly, StrataAdmin):
     @admin.display(description=gettext_lazy("changes"))
     def table(self, entry: AuditEntry) -> str:
         lines = [
-            (name, *(pair if isinstance(pair, list) and len(pair) == 2 else ("", pair)))
+            (name, *map(_shown, pair if _is_pair(pair) else ("", pair)))
             for name, pair in entry.changes.items()
         ]
         if not lines:
@@ -86,6 +86,14 @@ class AuditEntryAdmin(ReadOnly, StrataAdmin):
             *head,
             body,
         )
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _shown(value: Any) -> Any:
+    return "–" if value is None else value
 
 
 @admin.register(Notice)
@@ -168,9 +176,9 @@ def linked(address: str, text: Any) -> str:
     return format_html('<a class="st-link" href="{}">{}</a>', address, text)
 
 
-def open_notices(request: HttpRequest) -> str | None:
-    """How many notices wait, for the badge in the sidebar."""
+def open_notices(request: HttpRequest) -> str:
+    """How many notices wait, for the badge in the sidebar; empty for none."""
     if not can_see(request, Notice):
-        return None
+        return ""
     n = Notice.objects.filter(resolved_at=None).count()
-    return str(n) if n else None
+    return str(n) if n else ""

@@ -149,7 +149,7 @@ class ModelRunAdmin(JobAdmin):
         return _("%(run)s is live for “%(purpose)s”; it replaced %(former)s.") % words
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        curve = row.curve if isinstance(row.curve, list) else []
+        curve = [p for p in row.curve or () if p.get("loss") or p.get("metric")]
         measured = [
             (task, name, model_table.cell(row.metrics[task], name))
             for task in ("again", "discover")
