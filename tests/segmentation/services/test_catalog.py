@@ -6,7 +6,7 @@ import threading
 
 import pyarrow as pa
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from segmentation.models import Customer, Identity, Item, Source
 from segmentation.services import catalog
@@ -75,6 +75,14 @@ def test_an_import_knows_the_customers_it_created():
     found = catalog.customers(shop, names("a", "b"), import_id=3).of(names("a", "b"))
     made = dict(Customer.objects.values_list("pk", "import_id"))
     assert [made[pk] for pk in found.to_pylist()] == [None, 3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_that_cannot_be_written_leaves_no_customer():
+    shop = Source.objects.create(name="shop")
+    with pytest.raises(IntegrityError):
+        catalog._create_identities(names("a", "b", "b"), shop)
+    assert not Customer.objects.exists() and not Identity.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -223,6 +223,12 @@ def test_prices_and_stock_are_kept_with_their_time(tmp_path):
     ]
 
 
+def test_every_new_item_begins_a_history_of_its_own(tmp_path):
+    for name in ("a", "b"):
+        bring_in("items", write(tmp_path, f"item,price\n{name},2\n"))
+    assert ItemChange.objects.count() == 2
+
+
 def test_categories_are_made_once(tmp_path):
     bring_in("items", write(tmp_path, "item,category\na,Tea\nb,Tea\nc,\n"))
     bring_in("items", write(tmp_path, "item,category\nd,Tea\n"))
@@ -456,10 +462,18 @@ def test_a_worker_killed_after_the_last_chunk_does_not_fail_the_import(tmp_path)
     assert (job.status, counts(job)) == ("done", (3, 0, 0, 0, 0, 0))
 
 
-def test_a_worker_that_lost_its_lease_does_not_touch_the_staged_file(tmp_path):
+def test_a_worker_that_lost_its_lease_does_not_touch_the_staged_file(
+    tmp_path, monkeypatch
+):
     job = queue("events", write(tmp_path, LINES), SALES)
-    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
+    report = staging._Quality.report
+
+    def lost_meanwhile(self):
         ImportJob.objects.filter(pk=job.pk).update(fence=job.fence + 1)
+        return report(self)
+
+    monkeypatch.setattr(staging._Quality, "report", lost_meanwhile)
+    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
         staging.stage(job, held)
     assert not any(staging.folder_of(job).iterdir())
 
