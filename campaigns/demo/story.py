@@ -14,21 +14,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns.demo import data, shoppers
+from campaigns.demo import data, props, shoppers
 from campaigns.models import (
-    Ad,
     Campaign,
     ContactPoint,
     Decision,
     Launch,
     Placement,
-    Variant,
 )
 from campaigns.services import planning, results
 from segmentation import conf, queries
@@ -39,19 +36,13 @@ from segmentation.models import (
     Job,
     ModelRun,
     Purpose,
-    Segment,
     SegmentSet,
     Source,
 )
 from segmentation.services import importing, jobs, registry, segmenting, training
 from segmentation.tasks import hint
 
-SOURCE = "shop"
 SEED = 2017
-# So few (about ten get the message, four do not) that even this large effect is found
-# in hardly any draw: the report of the second campaign has to say "cannot tell". With
-# forty it was found now and then; a salt that happens to hide it would be a lie.
-SMALL = 20
 N_VISITS = 400
 WAIT_SECONDS = 1800
 
@@ -128,7 +119,7 @@ def bring_data_in(stage: Stage) -> dict[str, Any]:
                 file.kind,
                 file.path,
                 columns=file.columns,
-                source=SOURCE,
+                source=props.SOURCE,
                 original_name=file.name,
             )
         _wait_for(known, stage)
@@ -215,8 +206,8 @@ def give_browsers(stage: Stage) -> dict[str, Any]:
 
 def send_campaigns(stage: Stage) -> dict[str, Any]:
     """A large campaign that beat starts in a minute, and before it a small one."""
-    large = _campaign(_("New tastes for everyone"), everyone=True)
-    small = _campaign(_("Twenty neighbours"), everyone=False)
+    large = props.campaign(_("New tastes for everyone"), everyone=True)
+    small = props.campaign(_("Twenty neighbours"), everyone=False)
     if large.status == Campaign.Status.DRAFT:
         seconds = stage.shop.start_seconds
         starts_at = timezone.now() + timedelta(seconds=seconds)
@@ -264,7 +255,7 @@ def show_ads(stage: Stage) -> dict[str, Any]:
         slug="home-top", defaults={"name": _("Top of the home page")}
     )
     if not placement.ads.exists():
-        _make_ads(placement)
+        props.make_ads(placement)
     decided = Decision.objects.filter(placement=placement)
     done = decided.count()
     if done < N_VISITS:
@@ -294,75 +285,17 @@ def read_reports(stage: Stage) -> dict[str, Any]:
     return {"true_effect": truth, "reports": reports}
 
 
-def _campaign(name: str, *, everyone: bool) -> Campaign:
-    campaign, made = Campaign.objects.get_or_create(
-        name=name,
-        defaults={
-            "channel": "webpush",
-            "to_everyone": everyone,
-            "holdout_share": 0.25,
-            # Fixed, so that the demo holds out the same people wherever it runs.
-            "salt": "demo-everyone" if everyone else "demo-neighbours",
-            "is_simulated": True,
-            "n_products": 3,
-            "purpose": Purpose.DISCOVER,
-            "window_hours": 72,
-        },
-    )
-    if made:
-        if not everyone:
-            campaign.segments.add(_neighbours())
-        Variant.objects.create(
-            campaign=campaign,
-            title="{{ recommendations.0.title|default:'Something new'|title }}",
-            body="Picked for you: {{ recommendations.0.title|title }}, "
-            "{{ recommendations.1.title|title }} and "
-            "{{ recommendations.2.title|title }}.",
-            link="https://shop.example/new",
-        )
-    return campaign
-
-
-def _neighbours() -> Segment:
-    """A list of the first households."""
-    ids = Identity.objects.filter(source__name=SOURCE, external_id__isnull=False)
-    customers = ids.order_by("customer_id").values_list("customer_id", flat=True)
-    return segmenting.create_list(
-        _("Twenty neighbours"), np.fromiter(customers[:SMALL], np.int64)
-    )
-
-
-def _make_ads(placement: Placement) -> None:
-    """One ad for everybody and one for each of the two largest segments."""
-    house = {"link": "https://shop.example/", "cap_per_day": 5}
-    Ad.objects.create(
-        placement=placement,
-        name=_("For everybody"),
-        title=_("This week in the shop"),
-        weight=0.5,
-        **house,
-    )
-    largest = Segment.objects.filter(segment_set__stage=SegmentSet.Stage.LIVE)
-    for segment in largest.filter(segment_set__method="kmeans").order_by("-size")[:2]:
-        ad = Ad.objects.create(
-            placement=placement,
-            name=_("For %(segment)s") % {"segment": segment.name},
-            title=segment.name,
-            weight=1.0,
-            **house,
-        )
-        ad.segments.add(segment)
-
-
 def _crowd(stage: Stage) -> shoppers.Shoppers:
     """Nine of ten households have a browser; which ones, their ids decide."""
     if not stage.api_key:
-        source, _made = Source.objects.get_or_create(name=SOURCE)
+        source, _made = Source.objects.get_or_create(name=props.SOURCE)
         ApiKey.objects.filter(name="demo").delete()
         _key, stage.api_key = ApiKey.issue(
             name="demo", kind=ApiKey.Kind.SERVER, source=source, rate_per_minute=10**6
         )
-    names = Identity.objects.filter(source__name=SOURCE, external_id__isnull=False)
+    names = Identity.objects.filter(
+        source__name=props.SOURCE, external_id__isnull=False
+    )
     crowd = shoppers.Shoppers(
         [],
         shop_url=stage.shop_url,
