@@ -14,6 +14,7 @@ from django.utils import timezone
 from segmentation import clock, tasks
 from segmentation.models import ImportJob, Job, Notice, Source
 from segmentation.services import jobs
+from tests.processes import until
 
 Status = Job.Status
 
@@ -241,13 +242,14 @@ def test_the_heart_sees_that_another_took_over(job, short_lease):
 
 
 def test_the_heart_leaves_no_thread_and_no_connection(job, short_lease):
-    seen = []
+    n_threads = threading.active_count()
     for _turn in range(6):
         with jobs.hold(make_job()):
             time.sleep(0.3)  # at least one beat
-        seen.append((threading.active_count(), n_connections()))
-    # SQLite keeps the file of a closed connection open for the next one: not more.
-    assert set(seen[1:]) == {seen[1]}
+    assert threading.active_count() == n_threads
+    # SQLite keeps the file of a closed connection open for the next one, and a server
+    # takes a moment to end a session: not more than that.
+    until(lambda: n_connections() <= 2, seconds=5)
 
 
 def n_connections() -> int:
