@@ -27,6 +27,10 @@ class Line:
     is_best: bool = False
     is_baseline: bool = False
 
+    @property
+    def name(self) -> str:
+        return _name(self.run)
+
 
 @dataclass
 class Table:
@@ -87,7 +91,7 @@ def _latest(runs: list[ModelRun], task: str) -> list[ModelRun]:
     chosen: dict[Any, ModelRun] = {}
     for run in sorted(runs, key=lambda run: (run.purpose == task, run.pk)):
         if isinstance(run.metrics.get(task), dict):
-            chosen[run.algorithm] = run
+            chosen[_name(run)] = run
     live = [
         run
         for run in runs
@@ -96,6 +100,11 @@ def _latest(runs: list[ModelRun], task: str) -> list[ModelRun]:
         and isinstance(run.metrics.get(task), dict)
     ]
     return list({run.pk: run for run in (*chosen.values(), *live)}.values())
+
+
+def _name(run: ModelRun) -> str:
+    """What was trained, in a word or two: ``als``, ``ncf gmf``."""
+    return f"{run.algorithm} {run.chosen_params.get('network', '')}".strip()
 
 
 def cell(measured: dict[str, Any], name: str) -> dict[str, Any]:
@@ -112,7 +121,7 @@ def _validation(run: ModelRun, task: str) -> float | None:
 
 
 def _label(line: Line) -> str:
-    text = f"{line.run.algorithm} #{line.run.pk}"
+    text = f"{line.name} #{line.run.pk}"
     return f"{text} · {_('live')}" if line.is_live else text
 
 
@@ -135,7 +144,7 @@ def _verdict(table: Table) -> str:
     if not clever or not simple or clever[0].mean is None:
         return ""
     best, base = clever[0], simple[0]
-    names = {"model": best.run.algorithm, "simple": base.run.algorithm}
+    names = {"model": best.name, "simple": base.name}
     if _is_above(best.low, base.high):
         return _("%(model)s beats %(simple)s; their intervals do not touch.") % names
     if _is_above(base.low, best.high):

@@ -66,6 +66,14 @@ def test_models_stand_beside_what_is_simple_with_the_best_and_the_live_marked():
 
 
 @db
+def test_each_network_of_an_algorithm_has_a_line_of_its_own():
+    for network in ("gmf", "mlp"):
+        judged("ncf", interval(0.2, 0.1, 0.3), chosen_params={"network": network})
+    shown = table(signed_in("Viewer"))
+    assert {line.name for line in shown.lines} == {"ncf gmf", "ncf mlp"}
+
+
+@db
 @pytest.mark.parametrize(
     ("ndcg", "words"),
     [
