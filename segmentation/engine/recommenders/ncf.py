@@ -79,10 +79,10 @@ class NCF(Recommender):
         n_factors: int = 64,
         layers: tuple[int, ...] = (32, 16, 8),
         n_negatives: int = 4,
-        epochs: int = 12,
+        epochs: int = 10,
         patience: int = 3,
-        learning_rate: float = 4e-3,
-        learning_rate_decay: float = 0.85,
+        learning_rate: float = 8e-3,
+        learning_rate_decay: float = 0.75,
         weight_decay: float = 1.0,
         seed: int = 7,
     ) -> None:
@@ -246,7 +246,9 @@ def _initial(model: NCF, n_users: int, n_items: int) -> Weights:
     return Weights(
         users=normal(n_users, n_gmf + n_mlp, scale=0.05),
         items=normal(n_items, n_gmf + n_mlp, scale=0.05),
-        bias=np.zeros(n_items, np.float32),
+        # Where taste knows nothing, one of the draws is the positive; from zero, the
+        # rarely drawn items would stay above the others.
+        bias=np.full(n_items, -np.log(model.n_negatives), np.float32),
         output=np.concatenate([np.ones(n_gmf, np.float32), last]),
         dense=dense,
     )
