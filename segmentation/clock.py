@@ -7,10 +7,15 @@ A host without a Celery app of its own gets this one (``segmentation.apps``).
 from __future__ import annotations
 
 import contextlib
+import time
+import uuid
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from kombu import Queue
+from kombu.transport import filesystem
+from kombu.utils.json import dumps
 
 QUEUES = ("default", "train", "send")
 SWEEP_SECONDS = 3.0
@@ -73,9 +78,25 @@ def _defaults() -> dict[str, Any]:
     return config
 
 
+class _WholeFiles(filesystem.Channel):
+    """A message gets its name when it is whole.
+
+    kombu writes under the final name: a reader that is quick, or a writer that is
+    killed, would leave half a message, and a worker that reads one ends.
+    """
+
+    def _put(self, queue: str, message: Any, **_options: Any) -> None:
+        name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
+        whole = Path(self.data_folder_out) / name
+        part = whole.with_suffix(".part")
+        part.write_text(dumps(message))
+        part.replace(whole)
+
+
 def _filesystem_broker() -> dict[str, Any]:
     from segmentation import conf
 
+    filesystem.Transport.Channel = _WholeFiles
     folders = {name: conf.home() / "broker" / name for name in ("queue", "control")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
