@@ -85,11 +85,11 @@ class _WholeFiles(filesystem.Channel):
     killed, would leave half a message, and a worker that reads one ends.
     """
 
-    def _put(self, queue: str, message: Any, **_options: Any) -> None:
+    def _put(self, queue: Any, payload: Any, **_options: Any) -> None:  # type: ignore[override]
         name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         whole = Path(self.data_folder_out) / name
         part = whole.with_suffix(".part")
-        part.write_text(dumps(message))
+        part.write_text(dumps(payload))
         part.replace(whole)
 
 

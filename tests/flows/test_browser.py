@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import Sum
-from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from campaigns.models import Campaign, Launch
