@@ -1,6 +1,6 @@
 """NCF: examples a second of the fused loop against a plain `model.fit`, batch 256.
 
-    python -m benchmarks.ncf
+    python benchmarks/ncf.py
 
 The same NeuMF (GMF 8, MLP 32-16-8, 4 negatives, Adam), the same synthetic log. The
 first epoch, which compiles, counts on neither side. Prints one JSON object.
@@ -12,11 +12,13 @@ import argparse
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from segmentation.engine import recommenders
 from segmentation.engine.interactions import Interactions
 

@@ -1,6 +1,6 @@
 """Protocol P2: every model on The Complete Journey, chosen on validation, judged once.
 
-    python -m benchmarks.p2 PATH/transactions.parquet
+    python benchmarks/p2.py PATH/transactions.parquet
 
 Prints one JSON object: per task and algorithm the chosen parameters, the metrics at 10
 with 95 % intervals, the paired gain over popularity, and seconds.
@@ -14,12 +14,14 @@ import math
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from segmentation.engine import columns, evaluation, recommenders
 from segmentation.engine.interactions import IdMap, Interactions
 
