@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from segmentation.engine import clustering, mapping, recommenders
 from segmentation.models import ImportKind, Mapping, Purpose, Source
+from segmentation.services.training import PROTOCOL
 
 SALT = "strata.upload"
 SAMPLE_ROWS = 3
@@ -171,6 +172,47 @@ class TrainForm(forms.Form):
             words = _('Write a JSON object such as {"n_factors": 64}.')
             raise forms.ValidationError(words)
         return params
+
+    def clean(self) -> dict[str, Any]:
+        """Parameters that the algorithm does not know are found before it trains."""
+        data = super().clean() or self.cleaned_data
+        if {"algorithm", "params"} <= data.keys():
+            own = {k: v for k, v in data["params"].items() if k not in PROTOCOL}
+            try:
+                recommenders.create(data["algorithm"], **own)
+            except (TypeError, ValueError) as error:
+                self.add_error("params", str(error))
+        return data
+
+
+class MappingForm(forms.ModelForm):
+    """A saved mapping names fields that there are, each with a column or constant."""
+
+    class Meta:
+        model = Mapping
+        fields = ("name", "kind", "columns")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        columns, kind = data.get("columns"), data.get("kind")
+        if columns is None or kind is None:
+            return data
+        words = _('Write a JSON object such as {"customer": "CustomerID"}.')
+        if not isinstance(columns, dict) or not all(
+            isinstance(column, str) for column in columns.values()
+        ):
+            self.add_error("columns", words)
+            return data
+        known = mapping.FIELDS[kind]
+        free = mapping.ATTRIBUTES if kind != "events" else None
+        strange = [
+            n for n in columns if n not in known and not (free and n.startswith(free))
+        ]
+        if strange:
+            text = _("There is no field %(names)s; there are %(known)s.")
+            shown = {"names": ", ".join(strange), "known": ", ".join(known)}
+            self.add_error("columns", text % shown)
+        return data
 
 
 class DivideForm(forms.Form):

@@ -33,6 +33,8 @@ TONES = {
 }
 NOT_STARTED = (Status.DRAFT, Status.SCHEDULED)
 LAUNCH = "campaigns.launch_campaign"
+# A push service keeps a message four weeks at most; a year is long for an outcome.
+MOST = {"window_hours": 366 * 24, "ttl_seconds": 28 * 24 * 3600}
 
 
 class VariantInline(FormInline):
@@ -87,6 +89,13 @@ class CampaignAdmin(SegmentBoxes):
             {"fields": ("holdout_share", "primary_metric", "window_hours")},
         ),
     )
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name in MOST:
+            kwargs |= {"max_value": MOST[db_field.name]}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What was launched stays as it was judged: only its name may change."""
@@ -177,6 +186,9 @@ class CampaignAdmin(SegmentBoxes):
     def _schedule(self, request: HttpRequest, campaign: Campaign) -> str:
         if campaign.starts_at is None:
             raise Problem(_("Set “starts at” first."))
+        if campaign.starts_at < timezone.now():
+            text = _("“Starts at” has passed: set a later time, or launch it now.")
+            raise Problem(text)
         planning.schedule(campaign, campaign.starts_at, actor=request.user)
         local = timezone.localtime(campaign.starts_at)
         when = date_format(local, "DATETIME_FORMAT")

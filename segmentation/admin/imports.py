@@ -18,7 +18,14 @@ from segmentation import conf, tasks
 from segmentation.admin.base import StrataAdmin, counted
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.engine import mapping
-from segmentation.forms import SAMPLE_ROWS, ColumnsForm, UploadForm, seal, unseal
+from segmentation.forms import (
+    SAMPLE_ROWS,
+    ColumnsForm,
+    MappingForm,
+    UploadForm,
+    seal,
+    unseal,
+)
 from segmentation.models import ImportJob, ImportKind, Mapping
 from segmentation.services import audit, events, importing, jobs
 from segmentation.services.importing import reading
@@ -36,6 +43,7 @@ FACTS = ("kind", "source", "original_name", "encoding", "columns", "is_dry_run")
 
 @admin.register(Mapping)
 class MappingAdmin(StrataAdmin):
+    form = MappingForm
     list_display = ("name", "kind")
     list_filter = ("kind",)
     search_fields = ("name",)

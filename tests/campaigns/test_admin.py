@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -219,6 +220,21 @@ def test_scheduling_needs_a_time(boss):
     boss.post(page(Campaign, "do", campaign.pk, "schedule"))
     campaign.refresh_from_db()
     assert campaign.status == "scheduled"
+
+
+def test_a_time_that_has_passed_starts_nothing_by_surprise(boss):
+    campaign = make_campaign(starts_at=timezone.now() - timedelta(minutes=1))
+    said = boss.post(page(Campaign, "do", campaign.pk, "schedule"), follow=True)
+    assert "has passed" in said.content.decode()
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+
+
+def test_numbers_have_an_end_that_dates_can_bear(boss):
+    form = boss.get(page(Campaign, "add")).context["adminform"].form
+    for name in ("window_hours", "ttl_seconds"):
+        with pytest.raises(ValidationError, match="less than or equal"):
+            form.fields[name].clean("9999999999")
 
 
 def _buttons(client, campaign) -> list[str]:
