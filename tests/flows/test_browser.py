@@ -132,7 +132,6 @@ def bring_in(operator: Operator, path: Path, n_lines: int) -> None:
     for field, header in columns.items():
         page.get_by_label(field, exact=True).select_option(header)
     page.get_by_label("kind is always").fill("purchase")
-    page.evaluate("window.sameDocument = true")
     operator.click("Bring it in")
     page.wait_for_url("**/change/")
     operator.see("What it brought", DEED_MS)
@@ -156,6 +155,7 @@ def train_and_promote(operator: Operator, algorithm: str, purpose: str) -> None:
         page.get_by_label("Parameters").fill('{"n_factors": 8}')
     operator.click("Train")
     operator.see(f"Training {algorithm}")
+    progress_moves_by_itself(page)
     operator.check()
     run = ModelRun.objects.latest("pk")
     page.goto(f"{operator.address}/admin/segmentation/modelrun/{run.pk}/change/")
@@ -165,6 +165,14 @@ def train_and_promote(operator: Operator, algorithm: str, purpose: str) -> None:
     make_live.click()
     operator.see("is live for")
     assert ModelRun.objects.get(pk=run.pk).stage == "live"
+
+
+def progress_moves_by_itself(page: Page) -> None:
+    """The page asks how far it is and stays the same document."""
+    page.evaluate("window.isSamePage = true")
+    with page.expect_response(lambda answer: "/progress/" in answer.url) as asked:
+        pass
+    assert asked.value.ok and page.evaluate("window.isSamePage")
 
 
 def divide(operator: Operator) -> None:
