@@ -64,6 +64,8 @@ class Operator:
 
     def check(self) -> None:
         """Nothing serious for a reader with a screen reader, nothing broken."""
+        at_work = "document.querySelector('[data-poll][data-reload]')"
+        self.page.wait_for_function(f"!{at_work}", timeout=DEED_MS)  # it reloads then
         found = Axe().run(self.page).response["violations"]
         serious = [
             (rule["id"], [node["html"] for node in rule["nodes"]])
@@ -252,7 +254,9 @@ def see_it_as_a_viewer(browser, address: str, campaign: Campaign) -> None:
     for path in opened:
         answer = viewer.page.goto(f"{address}/admin/{path}")
         assert answer.status == 200, path
-        offered = viewer.page.locator("main form button, main .st-deeds .st-button")
+        offered = viewer.page.locator(
+            "#content form button, #content .st-deeds .st-button"
+        )
         visible = [one.inner_text() for one in offered.all() if one.is_visible()]
         assert not {*visible} - {"", "Filters", "Apply Filters"}, (path, visible)
         viewer.check()
