@@ -55,6 +55,9 @@ class StrataCommand(BaseCommand):
         """Do a deed in this process, under the same lease as a worker would."""
         try:
             tasks.perform(job, self._told(deed))
+        except jobs.GivenBack as error:
+            self.say(str(error))
+            self._see_through(job, deed)
         except jobs.Stopped:
             raise
         except Exception as error:
@@ -62,6 +65,17 @@ class StrataCommand(BaseCommand):
             raise CommandError(job.message or str(error)) from error
         finally:
             job.refresh_from_db()
+
+    def _see_through(self, job: Job, deed: Callable[..., None]) -> None:
+        """Go on with a deed that has to wait, until it is over here or at a worker."""
+        while job.status in jobs.UNFINISHED:
+            time.sleep(SAY_SECONDS)
+            try:
+                tasks.perform(job, self._told(deed))
+            except (jobs.GivenBack, jobs.Taken):
+                job.refresh_from_db()
+        if job.status != Job.Status.DONE:
+            raise jobs.Refused(job.message)
 
     def _told(self, deed: Callable[..., None]) -> Callable[..., None]:
         """The same deed, whose reports of work are also said here, now and then."""

@@ -13,6 +13,7 @@ class Source(models.Model):
 
     name = models.CharField(_("name"), max_length=60, unique=True)
     trust = models.PositiveSmallIntegerField(_("trust"), default=50)
+    importing_id = models.BigIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("source")

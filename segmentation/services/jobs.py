@@ -47,6 +47,7 @@ REPORT_SECONDS = 0.5
 HINT_AGAIN_SECONDS = 30.0
 HINTS_AHEAD = 8  # queued rows of one kind that are offered again and again
 
+LET_GO = {"status": Job.Status.QUEUED, "lease_until": None, "holder": ""}
 UNFINISHED = (Job.Status.DRAFT, Job.Status.QUEUED, Job.Status.RUNNING)
 
 
@@ -210,11 +211,18 @@ class Held:
         now = timezone.now()
         self.write(status=status, finished_at=now, lease_until=None, **fields)
 
+    def give_back(self, message: str, *, not_before: datetime | None = None) -> None:
+        """Queue the job again, to be offered now or at an instant; raises GivenBack."""
+        hinted_at = None
+        if not_before is not None:
+            # The sweep offers a queued row again so long after its last offer.
+            hinted_at = not_before - timedelta(seconds=HINT_AGAIN_SECONDS)
+        self.write(**LET_GO, hinted_at=hinted_at, message=message)
+        raise GivenBack(message)
+
     def release(self) -> None:
         """Give the job back to the queue; the next sweep offers it again."""
-        self.rows().update(
-            status=Job.Status.QUEUED, lease_until=None, hinted_at=None, holder=""
-        )
+        self.rows().update(**LET_GO, hinted_at=None)
 
 
 def request_cancel(job: Job) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from segmentation import bulk
 from segmentation.engine import keys, mapping
-from segmentation.models import ImportJob, ImportKind
+from segmentation.models import ImportJob, ImportKind, Source
 from segmentation.services import catalog, events, jobs
 from segmentation.services.catalog import Written
 from segmentation.services.importing import sealing
@@ -21,6 +24,7 @@ from segmentation.services.importing.staging import Staged
 # A chunk must not hold SQLite's write lock for a second (DESIGN 4).
 APPLY_ROWS = 50_000
 
+TURN_SECONDS = 3.0  # until a file that waits for another looks again
 CUSTOMER_ROWS = 10_000  # each of them has three values to encrypt
 
 Mark = Callable[[Written], None]
@@ -30,6 +34,7 @@ Write = Callable[[ImportJob, jobs.Held, pa.Table, list[str], Mark], None]
 def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Apply the chunks that are not applied yet."""
     if job.kind == ImportKind.EVENTS:
+        _take_turn(job, held)
         _apply_events(job, held, staged.rows)
     else:
         _apply_described(job, held, staged)
@@ -41,6 +46,21 @@ def count_only(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
         _count_events(job, held, staged.rows)
     else:
         _apply_described(job, held, staged)
+
+
+def _take_turn(job: ImportJob, held: jobs.Held) -> None:
+    """One file of a source writes events at a time; the others are given back.
+
+    Two overlapping files at once would each call the same rows new, and rows that one
+    took from the other would vanish with it if it failed. The turn is free again when
+    its import is over, however it ended.
+    """
+    others = ImportJob.objects.filter(pk=OuterRef("importing_id")).unfinished()
+    free = Q(importing_id=None) | Q(importing_id=job.pk) | ~Exists(others)
+    rows = Source.objects.filter(free, pk=job.source_id)
+    if rows.update(importing_id=job.pk) != 1:
+        later = timezone.now() + timedelta(seconds=TURN_SECONDS)
+        held.give_back(_("Waiting for another file of this source."), not_before=later)
 
 
 def _apply_events(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:

@@ -516,3 +516,29 @@ def test_an_upload_is_kept_under_a_name_that_leads_nowhere_else(tmp_path):
         stored = importing.store_upload(file, "../../etc/passwd of ü.csv")
     assert stored.read_text() == LINES
     assert stored.parent.name == "uploads"
+
+
+def test_two_files_of_a_source_write_one_after_the_other(tmp_path):
+    first, second = (
+        queue("events", write(tmp_path, LINES, f"{name}.csv"), SALES)
+        for name in ("first", "second")
+    )
+    with jobs.hold(first) as held:
+        importing.run_import(first, held)
+        with pytest.raises(jobs.GivenBack), jobs.hold(second) as other:
+            importing.run_import(second, other)
+    second.refresh_from_db()
+    assert second.status == ImportJob.Status.QUEUED
+    assert "another file" in second.message
+    with jobs.hold(second) as other:
+        importing.run_import(second, other)
+    assert (first.rows_new, second.rows_new, second.rows_duplicate) == (3, 0, 3)
+
+
+def test_the_turn_of_a_failed_import_is_free_and_its_rows_are_taken_over(tmp_path):
+    failed = queue("events", write(tmp_path, LINES), SALES)
+    with pytest.raises(jobs.Refused), jobs.hold(failed) as held:
+        importing.run_import(failed, held)
+        raise jobs.Refused("the disk is full")
+    assert bring_in("events", write(tmp_path, LINES), SALES).rows_new == 3
+    assert len(frames.interactions()) == 3
