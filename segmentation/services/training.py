@@ -27,6 +27,8 @@ LIST_LENGTH = 50
 SIMILAR_LENGTH = 20
 TASKS = {Purpose.AGAIN: "again"}  # every other purpose is chosen by discovery
 
+BUSY_SHARE = 0.01  # of all lines: fewer do not make a period to judge by
+
 # What a run may be told about how it is judged, beside the model's own parameters.
 PROTOCOL = {"valid_from": None, "test_from": None, "min_lines": 10, "period_days": 28}
 
@@ -205,7 +207,7 @@ def _load(run: ModelRun) -> _Data:
 
 
 def _protocol(run: ModelRun, log: pd.DataFrame) -> dict[str, Any]:
-    """Where the parts begin: as told, else the last two periods of the data."""
+    """Where the parts begin: as told, else the last two busy periods of the data."""
     told = PROTOCOL | {k: v for k, v in run.params.items() if k in PROTOCOL}
     for name in ("min_lines", "period_days"):
         if not isinstance(told[name], int | float) or not told[name] > 0:
@@ -213,11 +215,11 @@ def _protocol(run: ModelRun, log: pd.DataFrame) -> dict[str, Any]:
                 _("%(name)s is “%(value)s”; it must be a positive number.")
                 % {"name": name, "value": told[name]}
             )
-    newest = datetime.fromtimestamp(log["timestamp"].max() * 86_400, UTC)
     period = timedelta(days=float(told["period_days"]))
+    test_from = _last_busy_period(log["timestamp"].to_numpy(), period)
     for name, default in (
-        ("test_from", newest - period),
-        ("valid_from", newest - 2 * period),
+        ("test_from", test_from),
+        ("valid_from", test_from - period),
     ):
         value = told[name]
         parsed = parse_datetime(str(value)) if value else default
@@ -230,6 +232,21 @@ def _protocol(run: ModelRun, log: pd.DataFrame) -> dict[str, Any]:
     if not told["valid_from"] < told["test_from"]:
         raise DataError(_("valid_from must be earlier than test_from."))
     return told
+
+
+def _last_busy_period(days: np.ndarray, period: timedelta) -> datetime:
+    """When the last period begins that, like the one before it, has its share of lines.
+
+    A few lines long after all others, such as the first answers to a campaign in a
+    shop whose history was brought in, must not be all there is to judge by.
+    """
+    length = period / timedelta(days=1)
+    ages = ((days.max() - days) // length).astype(np.int64)
+    busy = np.bincount(ages, minlength=2) >= len(days) * BUSY_SHARE
+    both = np.flatnonzero(busy[:-1] & busy[1:])
+    age = int(both[0]) if len(both) else 0
+    newest = datetime.fromtimestamp(days.max() * 86_400, UTC)
+    return newest - (age + 1) * period
 
 
 def _catalogue(log: pd.DataFrame, min_lines: int) -> IdMap:

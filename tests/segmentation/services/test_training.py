@@ -186,3 +186,13 @@ def test_a_habit_beats_popularity_in_this_world():
     common = train("popularity", "again").metrics["again"]["ndcg"]["mean"]
     assert habit > common
     assert evaluation.TASKS == ("again", "discover")
+
+
+def test_a_few_lines_long_after_all_others_do_not_make_the_test():
+    source = world()
+    before = train("popularity", "again").protocol
+    behaviour.record(source, [purchase("c-00", "i-00", week=400)])
+    after = train("popularity", "again")
+    assert after.status == "done"
+    assert after.metrics["again"]["n_users"] > 1
+    assert after.protocol["test_from"][:4] == before["test_from"][:4]
