@@ -9,9 +9,10 @@ replaces the first copy.
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,7 +23,8 @@ from campaigns.services import keys, planning
 from campaigns.services.sending.ledger import Clock, Ledger
 from campaigns.services.sending.wire import Answer, Wire
 from campaigns.services.sending.writing import Writer
-from segmentation.services import jobs
+from segmentation.models import Notice
+from segmentation.services import jobs, notices
 
 WINDOW = 500
 LOW_WATER = 500  # on the wire: below this the next window is claimed
@@ -31,10 +33,6 @@ GATHER_SECONDS = 0.05
 CHECK_SECONDS = 1.0
 DRAIN_SECONDS = 60.0
 PATIENCE_SECONDS = 30.0  # a longer wait for a retry gives the worker back
-
-
-class GivenBack(jobs.GivenBack):
-    """The launch waits again, for a worker or for its campaign; nothing is wrong."""
 
 
 class Paused(Exception):
@@ -47,7 +45,7 @@ def run(launch: Launch, *, clock: Clock = timezone.now) -> None:
         with jobs.hold(launch) as held:
             planning.plan(launch, held, now=clock())
             send(launch, held, clock=clock)
-    except GivenBack:
+    except jobs.GivenBack:
         return
     except jobs.Cancelled:
         planning.close_cancelled(launch)
@@ -63,8 +61,8 @@ def plan_only(launch: Launch, *, clock: Clock = timezone.now) -> planning.Plan:
     try:
         with jobs.hold(launch) as held:
             planning.plan(launch, held, now=clock())
-            give_back(held)
-    except GivenBack:
+            held.give_back(_("The launch waits for a worker."))
+    except jobs.GivenBack:
         pass
     except jobs.Refused:
         _stop_campaign(launch)
@@ -100,18 +98,6 @@ def send(
     _complete(launch, held)
 
 
-def give_back(held: jobs.Held, *, not_before: datetime | None = None) -> None:
-    """Queue the launch again, to be offered to a worker now or at an instant."""
-    hinted_at = None
-    if not_before is not None:
-        # The sweep offers a queued row again so long after its last offer.
-        hinted_at = not_before - timedelta(seconds=jobs.HINT_AGAIN_SECONDS)
-    held.write(
-        status=Launch.Status.QUEUED, lease_until=None, holder="", hinted_at=hinted_at
-    )
-    raise GivenBack(_("The launch waits for a worker."))
-
-
 def _pump_or_drain(ledger: Ledger, wire: Wire, writer: Writer) -> None:
     try:
         _pump(ledger, wire, writer)
@@ -144,7 +130,9 @@ def _pump(ledger: Ledger, wire: Wire, writer: Writer) -> None:
                 return
             if wait is not None and wait > PATIENCE_SECONDS and not ledger.out:
                 later = ledger.clock() + timedelta(seconds=wait)
-                give_back(ledger.held, not_before=later)
+                ledger.held.give_back(
+                    _("The launch waits for a worker."), not_before=later
+                )
             claim_at = now + min(CHECK_SECONDS if wait is None else wait, CHECK_SECONDS)
         if not answers:
             answers = _gathered(wire, min(check_at, max(claim_at, now)) - now)
@@ -204,7 +192,7 @@ def _park(launch: Launch, held: jobs.Held) -> None:
             hinted_at=None,
             message=_("Paused."),
         )
-    raise GivenBack(_("The campaign is paused."))
+    raise jobs.GivenBack(_("The campaign is paused."))
 
 
 def _complete(launch: Launch, held: jobs.Held) -> None:
@@ -236,6 +224,26 @@ def _complete(launch: Launch, held: jobs.Held) -> None:
         Campaign.objects.filter(pk=launch.campaign_id, status__in=going).update(
             status=Campaign.Status.COMPLETED
         )
+        if n_accepted < sent.n_deliveries / 2:
+            _warn(launch, message)
+
+
+def _warn(launch: Launch, message: str) -> None:
+    """Most messages were refused: done all the same, but nobody should overlook it."""
+    reasons = (
+        launch.deliveries.exclude(status=Delivery.Status.ACCEPTED)
+        .values_list("reason")
+        .annotate(n=Count("pk"))
+        .order_by("-n")[:3]
+    )
+    told = [f"{n} × {reason or _('no reason given')}" for reason, n in reasons]
+    notices.tell(
+        Notice.Level.WARNING,
+        _("Most messages of “%(launch)s” were not accepted") % {"launch": launch},
+        "\n".join([message, *told]),
+        key=f"campaigns.launch:{launch.pk}:refused",
+        link=f"campaigns:launch:{launch.pk}",
+    )
 
 
 def _stop_campaign(launch: Launch) -> None:

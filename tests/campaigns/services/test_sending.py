@@ -215,7 +215,7 @@ def test_being_slowed_down_costs_no_attempt(launch):
 def test_a_long_wait_gives_the_worker_back(launch):
     delivery, target = first_target(launch)
     wait = Receipt(Outcome.RETRY, 503, retry_after=3600)
-    with pytest.raises(sending.GivenBack):
+    with pytest.raises(jobs.GivenBack):
         send(launch, Scripted({target: [wait]}))
     launch.refresh_from_db()
     assert launch.status == Launch.Status.QUEUED
@@ -337,7 +337,7 @@ def test_a_pause_takes_hold_within_seconds_and_forgets_nothing(launch):
     campaign = launch.campaign
     channel = Slow(in_a_thread(lambda: planning.pause(campaign, actor=None)))
     began = time.monotonic()
-    with pytest.raises(sending.GivenBack):
+    with pytest.raises(jobs.GivenBack):
         send(launch, channel, connections=2)
     assert time.monotonic() - began < 5
     assert 2 <= len(channel.calls) < 20
@@ -388,8 +388,22 @@ def test_one_broken_address_does_not_stop_the_others(launch):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_launch_that_is_given_back_is_no_lost_lease_in_the_log(launch, caplog):
-    with pytest.raises(sending.GivenBack), jobs.hold(launch) as held:
-        sending.give_back(held)
+    with pytest.raises(jobs.GivenBack), jobs.hold(launch) as held:
+        held.give_back("")
     launch.refresh_from_db()
     assert launch.status == "queued"
     assert caplog.text == ""
+
+
+def test_a_launch_that_almost_nobody_accepted_is_told_to_operators(launch):
+    refused = [Receipt(Outcome.REJECTED, 400, sample="bad")] * 19
+    send(launch, Scripted(refused))
+    launch.refresh_from_db()
+    assert launch.status == "done"
+    notice = Notice.objects.get()
+    assert "1 of 20" in notice.text and "19 ×" in notice.text
+
+
+def test_a_launch_that_most_accepted_raises_no_notice(launch):
+    send(launch, Scripted([Receipt(Outcome.REJECTED, 400)] * 3))
+    assert not Notice.objects.exists()
