@@ -120,6 +120,11 @@ class CustomerAdmin(StrataAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers come with data or through the API, with an identity
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Django's delete would leave their events: erasing is a deed with a receipt
+        # (the command erase_customer, or DELETE /customers/{id}/).
+        return False
+
     @admin.display(description=_("known as"))
     def known_as(self, customer: Customer) -> str:
         return ", ".join(str(identity) for identity in customer.identities.all())

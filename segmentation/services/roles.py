@@ -30,7 +30,7 @@ CHANGES = {
 }
 ALSO = {
     "Marketer": ("launch_campaign",),
-    "Privacy officer": ("delete_customer", "delete_contactpoint"),
+    "Privacy officer": ("delete_contactpoint",),
 }
 
 
