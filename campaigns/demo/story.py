@@ -207,7 +207,7 @@ def give_browsers(stage: Stage) -> dict[str, Any]:
 def send_campaigns(stage: Stage) -> dict[str, Any]:
     """A large campaign that beat starts in a minute, and before it a small one."""
     large = props.campaign(_("New tastes for everyone"), everyone=True)
-    small = props.campaign(_("Twenty neighbours"), everyone=False)
+    small = props.campaign(_("Ten neighbours"), everyone=False)
     if large.status == Campaign.Status.DRAFT:
         seconds = stage.shop.start_seconds
         starts_at = timezone.now() + timedelta(seconds=seconds)
@@ -238,7 +238,7 @@ def _sent_and_answered(campaign: Campaign, stage: Stage) -> dict[str, Any]:
     answered = folder() / f"answers-{launch.planned_at:%Y%m%dT%H%M%S%f}.json"
     if not answered.exists():
         answers = _crowd(stage).answer(
-            stage.devices.messages_of(launch.pk), f"launch-{launch.pk}"
+            stage.devices.messages_of(launch.pk), campaign.salt
         )
         _refuse_errors(answers)
         facts = {

@@ -61,6 +61,7 @@ def played(started: Started) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("django_db_reset_sequences")  # ids decide who is held out
 def test_the_whole_circle_and_a_second_run_that_changes_nothing(started):
     home = Path(started.env["STRATA_HOME"])
     shutil.rmtree(home / "demo", ignore_errors=True)

@@ -111,8 +111,8 @@ def test_a_running_import_is_cancelled_within_seconds(undisturbed, started):
     process = deeds.worker(started)
     job = deeds.queue_import(undisturbed.path)
     until(lambda: deeds.is_writing(job), of=process)
-    jobs.request_cancel(job)
     deeds.check_struck_inside(job)
+    jobs.request_cancel(job)
     until(lambda: deeds.is_over(job), seconds=5, of=process)
     assert (job.status, job.message) == (Job.Status.CANCELLED, "Cancelled.")
     assert job.chunks_applied < deeds.N_CHUNKS
