@@ -246,7 +246,7 @@ def _sentence(primary: Comparison, is_unbalanced: bool) -> str:
         )
     show = _points if primary.metric == CONVERSION else _money
     if primary.difference is None or primary.low is None or primary.high is None:
-        return _("Cannot tell: there is nobody to compare with.")
+        return _cannot_compare(primary.reason)
     found = {
         "change": show(primary.difference),
         "low": show(primary.low),
@@ -257,11 +257,25 @@ def _sentence(primary: Comparison, is_unbalanced: bool) -> str:
     if primary.verdict == "hurt":
         return _("It hurt: %(change)s (95%% sure of %(low)s to %(high)s).") % found
     if primary.smallest_detectable is None:
-        return _("Cannot tell: nobody has bought anything yet.")
+        return (
+            _(
+                "Cannot tell: %(change)s, but anything from %(low)s to %(high)s is "
+                "possible. So few people could not have shown any change."
+            )
+            % found
+        )
     return _(
         "Cannot tell: %(change)s, but anything from %(low)s to %(high)s is possible. "
         "This campaign could only have shown changes beyond ±%(smallest)s."
     ) % {**found, "smallest": show(primary.smallest_detectable).lstrip("+")}
+
+
+def _cannot_compare(reason: str) -> str:
+    """Why the arms give no interval; ``reason`` is one of engine.stats' words."""
+    return {
+        "no_variance": _("Cannot tell: everybody did the same; perhaps nobody bought."),
+        "too_few": _("Cannot tell: there are too few people in the arms."),
+    }.get(reason, _("Cannot tell: there is nobody to compare with."))
 
 
 def _points(value: float) -> str:

@@ -143,6 +143,17 @@ def test_a_small_campaign_says_that_it_cannot_tell_and_what_it_could_have_seen()
     assert found.sentence.startswith("Cannot tell")
 
 
+def test_the_sentence_never_says_that_nobody_bought_when_somebody_did():
+    launch, treated, held_out = launched(7, 2)
+    assert "nobody" not in results.report(launch.campaign, LATER).sentence
+    for one in (treated[0], held_out[0]):
+        worlds.buy(one, at=NOW + HOUR)
+    found = results.report(launch.campaign, LATER)
+    assert found.comparisons[0].smallest_detectable is None
+    assert "-35.71 percentage points" in found.sentence
+    assert "could not have shown any change" in found.sentence
+
+
 def test_arms_of_the_wrong_size_raise_the_alarm_before_any_verdict():
     launch, treated, held_out = launched(100, 100)
     for one in treated[:60]:
@@ -240,3 +251,11 @@ def test_the_number_of_queries_does_not_grow_with_the_people(
     with django_assert_max_num_queries(13):
         results.report(campaign, LATER)
     assert Outcome.objects.count() == 20 and Item.objects.count() == 0
+
+
+def test_money_that_nobody_spent_is_said_to_be_none():
+    launch, _treated, _held_out = launched(7, 2, primary_metric="revenue")
+    found = results.report(launch.campaign, LATER)
+    assert found.sentence == (
+        "Cannot tell: everybody did the same; perhaps nobody bought."
+    )
