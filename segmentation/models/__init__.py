@@ -18,8 +18,22 @@ from segmentation.models.events import (
     Kind,
     RefKind,
 )
-from segmentation.models.imports import ImportJob, ImportKind, Mapping
+from segmentation.models.imports import (
+    EventClaim,
+    ExportJob,
+    ImportChange,
+    ImportJob,
+    ImportKind,
+    Mapping,
+    UndoJob,
+)
 from segmentation.models.jobs import Job
+from segmentation.models.people import (
+    CustomerClaim,
+    Merge,
+    QualityReport,
+    Suspicion,
+)
 from segmentation.models.runs import ModelRun, Purpose, ServedList
 from segmentation.models.segments import (
     Membership,
@@ -35,9 +49,13 @@ __all__ = [
     "AuditEntry",
     "Category",
     "Customer",
+    "CustomerClaim",
     "Event",
+    "EventClaim",
     "EventDetail",
+    "ExportJob",
     "Identity",
+    "ImportChange",
     "ImportJob",
     "ImportKind",
     "Item",
@@ -47,13 +65,17 @@ __all__ = [
     "Mapping",
     "Membership",
     "MembershipHistory",
+    "Merge",
     "ModelRun",
     "Notice",
     "Purpose",
+    "QualityReport",
     "RefKind",
     "Segment",
     "SegmentSet",
     "ServedList",
     "SigningSecret",
     "Source",
+    "Suspicion",
+    "UndoJob",
 ]
