@@ -1,0 +1,192 @@
+"""How a column is written, from a sample of its cells; where two ways fit, both.
+
+A way of writing is taken when it reads more cells than any other, or as many to the
+same values. As many to other values is a doubt, and somebody who knows must decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segmentation.engine.cleaning import dates, numbers, texts, times
+from segmentation.engine.cleaning.formats import EPOCHS, ORDERS, SERIAL, Format, Guess
+from segmentation.engine.cleaning.texts import Mask, is_true
+
+SAMPLE = 10_000  # distinct cells; more would not tell more
+# Words that are nothing when all the rest of the column is something else.
+_MAYBE_NOTHING = ("?", "??", "???", ".", "..", "*", "x", "xx", "_", "/", "''", '""')
+# In ids and texts, whose cells may be anything, words that people write for nothing.
+_NO_ID = (
+    *("-", "--", "---", "–", "—", "?", "??", "#n/a", "#na", "(null)", "<null>"),
+    *("[null]", "无", "無", "空", "暂无", "なし", "없음"),
+)
+_NO_TEXT = (*_NO_ID, "\\n", "null", "nan", "n/a")
+# A number of a clock, or a spreadsheet's day, is one only if it lies in our days.
+_FIRST = np.datetime64("1990-01-01", "us").astype(np.int64)
+_LAST = np.datetime64("2100-01-01", "us").astype(np.int64)
+_UTC = ZoneInfo("UTC")
+_WORDS = {
+    "dmy": "day first",
+    "mdy": "month first",
+    "ymd": "year first",
+    "epoch_s": "as seconds since 1970",
+    "epoch_ms": "as milliseconds since 1970",
+    "epoch_us": "as microseconds since 1970",
+    SERIAL: "as days of a spreadsheet",
+    ".": "with a decimal point",
+    ",": "with a decimal comma",
+}
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What one way of writing makes of the sample; ``own``: cells in its very form."""
+
+    format: Format
+    values: pa.Array
+    own: int
+
+    @property
+    def read(self) -> Mask:
+        return np.asarray(self.values.is_valid())
+
+    @property
+    def name(self) -> str:
+        machine = "as ISO 8601 says" if pa.types.is_timestamp(self.values.type) else ""
+        words = _WORDS.get(self.format.date or self.format.decimal)
+        return words or machine or "as machines write numbers"
+
+
+def guess_format(cells: pa.Array | pa.ChunkedArray, role: str) -> Guess:
+    """Guess from a sample of texts; of typed columns there is nothing to guess."""
+    if isinstance(cells, pa.ChunkedArray):
+        cells = cells.combine_chunks()
+    if not pa.types.is_string(cells.type) and not pa.types.is_large_string(cells.type):
+        return Guess(Format(), "The file says itself what these values are.")
+    distinct = pc.unique(texts.trimmed(cells)).drop_null()[:SAMPLE]
+    if role in ("id", "text"):
+        return _words(distinct, _NO_ID if role == "id" else _NO_TEXT)
+    if role not in ("number", "time"):
+        return Guess(Format(), "Words, as the mapping names them.")
+    text = texts.values(distinct, Format()).drop_null()
+    if not len(text):
+        return Guess(Format(), "The sample has no value in this column.")
+    readings = _numbers(text) if role == "number" else _times(text)
+    return _decided(readings, text, f"a {role}")
+
+
+def _words(distinct: pa.Array, known: tuple[str, ...]) -> Guess:
+    nothing = distinct.filter(pc.is_in(pc.utf8_lower(distinct), pa.array(known)))
+    found = tuple(sorted({word.lower() for word in nothing.to_pylist()}))
+    if not found:
+        return Guess(Format(), "Taken as it stands.")
+    quoted = ", ".join(f"“{word}”" for word in found)
+    return Guess(Format(nulls=found), f"Taken as it stands; {quoted} as nothing.")
+
+
+def _numbers(text: pa.Array) -> list[_Reading]:
+    spaced = is_true(pc.match_substring_regex(texts.folded(text), r"\d \d{3}\b"))
+    found = []
+    for mark in ("", ".", ","):
+        form = Format(decimal=mark)
+        values, bad, _why = numbers.read(text, form)
+        # Thousands set apart by a space go with a decimal comma, everywhere but in SI.
+        own = int(spaced.sum()) if mark == "," else 0
+        found.append(_Reading(form, _only(values, ~bad), own))
+    return found
+
+
+def _times(text: pa.Array) -> list[_Reading]:
+    found = []
+    for date in ("", "dmy", "mdy", "ymd", *EPOCHS, SERIAL):
+        form = Format(date=date)
+        values, bad, _why = times.read(text, form, _UTC)
+        good = ~bad & np.asarray(values.is_valid())
+        own = int(good.sum())
+        if date in EPOCHS or date == SERIAL:
+            micros = np.asarray(pc.fill_null(values.cast(pa.int64()), _FIRST - 1))
+            good &= (micros >= _FIRST) & (micros < _LAST)
+        elif date:
+            own = _own(text, date)
+            if date == "ymd" and not _short_year_may_lead(text):
+                sure, _zoned = dates.by_patterns(texts.folded(text), dates.SURE)
+                good &= sure != dates.NEVER
+        found.append(_Reading(form, _only(values, good), own))
+    return found
+
+
+def _own(text: pa.Array, order: str) -> int:
+    micros, _zoned = dates.by_patterns(texts.folded(text), dates.OWN[order])
+    return int((micros != dates.NEVER).sum())
+
+
+def _short_year_may_lead(text: pa.Array) -> bool:
+    """Whether 24/01/31 may be 2024: years change less than days."""
+    parts = pc.extract_regex(text, pattern=r"^(?P<a>\d\d)\D\d\d?\D(?P<c>\d\d)(?:\D|$)")
+    first, last = (pc.unique(part.drop_null()) for part in parts.flatten())
+    return len(last) > 0 and len(first) <= len(last)
+
+
+def _only(values: pa.Array, good: Mask) -> pa.Array:
+    return pc.if_else(pa.array(good), values, None)
+
+
+def _decided(readings: list[_Reading], text: pa.Array, what: str) -> Guess:
+    most = max(int(r.read.sum()) for r in readings)
+    if not most:
+        return Guess(Format(), f"No cell of the sample could be read as {what}.")
+    best = [r for r in readings if int(r.read.sum()) == most]
+    taken = max(best, key=lambda r: r.own)  # the first of equals
+    others = [r for r in best if not r.values.equals(taken.values)]
+    if others:
+        return _doubt(taken, others, text)
+    reason = f"Read {taken.name}{_because(taken, readings, text)}."
+    unread = text.filter(pa.array(~taken.read))
+    words = pc.utf8_lower(unread)
+    nothing = pc.is_in(words, pa.array(_MAYBE_NOTHING))
+    nulls = tuple(sorted(set(words.filter(nothing).to_pylist())))
+    n_left = len(unread) - int(is_true(nothing).sum())
+    if n_left:
+        reason += f" {_example(unread.filter(pc.invert(nothing)))} cannot be read so"
+        reason += f"; {n_left} such of {len(text)} will be rejected."
+    elif nulls:
+        reason += f" {', '.join(f'“{word}”' for word in nulls)} as nothing."
+        return Guess(replace(taken.format, nulls=nulls), reason)
+    return Guess(taken.format, reason)
+
+
+def _because(taken: _Reading, readings: list[_Reading], text: pa.Array) -> str:
+    """The cell that decided against the next best way of another value."""
+    rivals = [
+        r
+        for r in readings
+        if not r.values.equals(taken.values)
+        and (r.read.any() or {r.format.date, taken.format.date} <= set(ORDERS))
+    ]
+    if not rivals:
+        return ""
+    rival = max(rivals, key=lambda r: int(r.read.sum()))
+    told = text.filter(pa.array(taken.read & ~rival.read))
+    return f", because of {_example(told)}: {rival.name} there is no such"
+
+
+def _doubt(taken: _Reading, others: list[_Reading], text: pa.Array) -> Guess:
+    unlike: list[_Reading] = []
+    for reading in others:
+        if not any(reading.values.equals(known.values) for known in unlike):
+            unlike.append(reading)
+    differs = is_true(pc.not_equal(taken.values, unlike[0].values))
+    differs |= taken.read != unlike[0].read
+    cell = _example(text.filter(pa.array(differs)))
+    names = " or ".join(r.name for r in (taken, *unlike))
+    reason = f"{cell} can be read {names}: the sample does not tell."
+    return Guess(taken.format, reason, tuple(r.format for r in (taken, *unlike)))
+
+
+def _example(cells: pa.Array) -> str:
+    return f"“{cells[0].as_py()}”"

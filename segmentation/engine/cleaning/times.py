@@ -1,0 +1,126 @@
+"""Instants in UTC from whatever a column holds: texts, numbers of a clock, days."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from segmentation.engine.cleaning import dates, numbers, texts
+from segmentation.engine.cleaning.formats import EPOCHS, ORDERS, SERIAL, Format
+from segmentation.engine.cleaning.texts import Cleaned, Mask, is_null, is_true
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+INSTANT = pa.timestamp("us", "UTC")
+# A spreadsheet's day 60 is 29 February 1900, which never was (kept from Lotus 1-2-3);
+# from the day after, days count from 30 December 1899, before it from the 31st.
+_LEAP_BUG = 60
+_SERIAL_START = np.datetime64("1899-12-30", "us").astype(np.int64)
+_DAY = 86_400_000_000  # microseconds
+_FAR = 4e17  # microseconds; beyond what a plausible time can be, within int64
+
+
+def read(raw: pa.Array, form: Format, zone: ZoneInfo) -> Cleaned:
+    """Instants; local times are in ``zone`` unless the format names another.
+
+    Of an hour that happens twice the first is meant; one that a clock change skips is
+    moved to its end. Bad: unreadable, before 1900 or from 2200 on.
+    """
+    zone = ZoneInfo(form.time_zone) if form.time_zone else zone
+    why = f"is not {form.time()}"
+    if pa.types.is_timestamp(raw.type) or pa.types.is_date(raw.type):
+        times = _typed(raw, zone)
+        return times, _implausible(times), why
+    text = texts.values(raw, form)
+    if form.date in EPOCHS or form.date == SERIAL:
+        times = _counted(text, form.date, zone)
+    elif form.date in ORDERS:
+        times = _joined(*dates.read(texts.folded(text), form.date), zone)
+    elif form.date:
+        utc = "%z" in form.date or "%Z" in form.date
+        times = _absolute_or_local(_parsed(text, form.date, utc=utc), zone)
+    else:
+        times = _iso(text, zone)
+    unread = np.asarray(text.is_valid()) & is_null(times)
+    return times, unread | _implausible(times), why
+
+
+def _typed(raw: pa.Array, zone: ZoneInfo) -> pa.Array:
+    """Of columns that are times already. Nanoseconds are cut: nothing needs them."""
+    known = getattr(raw.type, "tz", None)
+    times = raw.cast(pa.timestamp("us", known), safe=False)
+    if known is None:
+        times = pc.assume_timezone(
+            times, zone.key, ambiguous="earliest", nonexistent="latest"
+        )
+    return times.cast(INSTANT)
+
+
+def _iso(text: pa.Array, zone: ZoneInfo) -> pa.Array:
+    """ISO 8601, with or without its own zone."""
+    # The parser takes “now” and “today” for the moment of the import.
+    text = pc.if_else(pc.match_substring_regex(text, r"^\D"), None, text)
+    zoned = pc.match_substring_regex(text, r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$")
+    if not is_true(zoned).any():
+        return _absolute_or_local(_parsed(text, "ISO8601"), zone)
+    absolute = _absolute_or_local(
+        _parsed(pc.if_else(zoned, text, None), "ISO8601", utc=True), zone
+    )
+    if pc.all(zoned).as_py():  # nulls are left out
+        return absolute
+    local = _parsed(pc.if_else(zoned, None, text), "ISO8601")
+    return pc.coalesce(_absolute_or_local(local, zone), absolute)
+
+
+def _parsed(text: pa.Array, form: str, *, utc: bool = False) -> pd.Series:
+    return pd.to_datetime(text.to_pandas(), errors="coerce", format=form, utc=utc)
+
+
+def _absolute_or_local(times: pd.Series, zone: ZoneInfo) -> pa.Array:
+    if times.dt.tz is None:
+        times = times.dt.tz_localize(
+            zone.key, ambiguous=True, nonexistent="shift_forward"
+        )
+    utc = times.dt.tz_convert("UTC").dt.as_unit("us")
+    return pa.array(utc, INSTANT, from_pandas=True)
+
+
+def _joined(local: NDArray[np.int64], offsets: Mask, zone: ZoneInfo) -> pa.Array:
+    """Of microseconds since 1970 (`dates.NEVER`: none), UTC where a zone was given."""
+    moments = local.view("datetime64[us]")
+    if offsets.all():
+        return _absolute_or_local(pd.Series(moments).dt.tz_localize("UTC"), zone)
+    times = _absolute_or_local(pd.Series(moments), zone)
+    if offsets.any():
+        absolute = pa.array(local, INSTANT, mask=local == dates.NEVER)
+        times = pc.if_else(pa.array(offsets), absolute, times)
+    return times
+
+
+def _counted(text: pa.Array, unit: str, zone: ZoneInfo) -> pa.Array:
+    """Of seconds (or parts of them) since 1970, or of a spreadsheet's days."""
+    number = numbers.plain(text)
+    if unit == SERIAL:
+        days = np.where(number < _LEAP_BUG, number + 1, number)
+        days[(number < 1) | (np.floor(number) == _LEAP_BUG)] = np.nan
+        # To the millisecond, as spreadsheets do: a day's fraction is never exact.
+        micros = np.round(days * _DAY / 1000) * 1000 + _SERIAL_START
+    else:
+        micros = np.round(number * (1_000_000 // EPOCHS[unit]))
+    good = np.isfinite(micros) & (np.abs(micros) < _FAR)
+    whole = np.where(good, micros, 0.0).astype(np.int64)
+    whole[~good] = dates.NEVER
+    return _joined(whole, np.full(len(whole), unit != SERIAL), zone)
+
+
+def _implausible(times: pa.Array) -> Mask:
+    """Before 1900 or after 2200: a slip of the pen, and beyond what databases take."""
+    early = pc.less(times, pa.scalar(EARLIEST, INSTANT))
+    late = pc.greater_equal(times, pa.scalar(LATEST, INSTANT))
+    return is_true(early) | is_true(late)
