@@ -14,6 +14,7 @@ class ImportKind(models.TextChoices):
     ITEMS = "items", _("items")
     CUSTOMERS = "customers", _("customers")
     EVENTS = "events", _("events")
+    LINKS = "links", _("who is who")
 
 
 class Mapping(models.Model):

@@ -23,6 +23,7 @@ class CustomerClaim(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, related_name="claims")
     values = EncryptedField(_("values"))
     told_at = models.DateTimeField(_("told"))
+    import_id = models.IntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("claim about a customer")
