@@ -69,7 +69,7 @@ class EncryptedField(models.TextField):
         return _cipher(tuple(conf.field_keys())).decrypt(value.encode()).decode()
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        if value:
+        if isinstance(value, str) and value:  # else an expression, as of bulk_update
             value = _cipher(tuple(conf.field_keys())).encrypt(value.encode()).decode()
         return super().get_db_prep_save(value, connection)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -31,14 +31,28 @@ def record(
 
     ``actor_name`` says who it was where no user did it, such as an API key.
     """
-    return AuditEntry.objects.create(
+    entry = _entry(actor, action, subject, changes or {}, actor_name)
+    entry.save(force_insert=True)
+    return entry
+
+
+def record_all(actor: Any, action: str, subjects: Iterable[Model]) -> None:
+    """Add an entry for each of many rows that the same was done to."""
+    entries = [_entry(actor, action, subject, {}, "") for subject in subjects]
+    AuditEntry.objects.bulk_create(entries)
+
+
+def _entry(
+    actor: Any, action: str, subject: Model, changes: Mapping[str, Any], name: str
+) -> AuditEntry:
+    return AuditEntry(
         actor=actor if getattr(actor, "pk", None) else None,
-        actor_name=(actor.get_username() if actor else actor_name)[:150],
+        actor_name=(actor.get_username() if actor else name)[:150],
         action=action[:60],
         subject_kind=subject._meta.label_lower,
         subject_id="" if subject.pk is None else str(subject.pk)[:80],
         subject=_name_of(subject)[:200],
-        changes=_as_words(subject, changes or {}),
+        changes=_as_words(subject, changes),
     )
 
 

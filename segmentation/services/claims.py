@@ -74,10 +74,10 @@ def settle(customer_ids: Collection[int]) -> None:
     once_told = _told_of_those_apart(customer_ids)
     customers = list(Customer.objects.filter(pk__in=customer_ids))
     for customer in customers:
-        best = believed(told.get(customer.pk, []))
+        pk, best = customer.pk, believed(told.get(customer.pk, []))
         for field in FIELDS:
             value = best.get(field)
-            if value is None and getattr(customer, field) in once_told.get(field, ()):
+            if value is None and getattr(customer, field) in once_told.get(pk, ()):
                 value = ""
             if value is not None:
                 setattr(customer, field, value)
@@ -183,16 +183,16 @@ def _homes(customer_ids: Collection[int]) -> dict[int, int]:
     return homes
 
 
-def _told_of_those_apart(customer_ids: Collection[int]) -> dict[str, set[str]]:
-    """What was told about customers who were merged with these and are no more."""
+def _told_of_those_apart(customer_ids: Collection[int]) -> dict[int, set[str]]:
+    """Customer → what was told about those they were merged with and are no more."""
     undone = Merge.objects.exclude(undone_at=None).filter(
         Q(kept__in=customer_ids) | Q(merged__in=customer_ids)
     )
-    apart = {pk for pair in undone.values_list("kept_id", "merged_id") for pk in pair}
-    values: dict[str, set[str]] = {}
-    for told in about(apart - set(customer_ids)).values():
-        for claim in told:
-            for field in FIELDS:
-                if claim.values.get(field):
-                    values.setdefault(field, set()).add(claim.values[field])
+    pairs = set(undone.values_list("kept_id", "merged_id"))
+    told = about({pk for pair in pairs for pk in pair})
+    values: dict[int, set[str]] = {}
+    for one, other in (*pairs, *((b, a) for a, b in pairs)):
+        for claim in told.get(other, ()):
+            texts = (claim.values.get(field) for field in FIELDS)
+            values.setdefault(one, set()).update(filter(None, texts))
     return values

@@ -103,8 +103,7 @@ def _merge_some(homes: dict[int, int], reason: str, actor: Any) -> int:
     )
     _move({name: homes[owner] for owner, own in names.items() for name in own})
     claims.settle(set(homes.values()))
-    for row in made:
-        audit.record(actor, "merge", row)
+    audit.record_all(actor, "merge", made)
     return len(made)
 
 
@@ -141,12 +140,9 @@ def _final_home(customer_id: int) -> int:
 
 
 def _move(homes: dict[int, int]) -> None:
-    """Give names (Identity ids) to their new customers, one statement a customer."""
-    names_of: dict[int, list[int]] = {}
-    for name, owner in homes.items():
-        names_of.setdefault(owner, []).append(name)
-    for owner, names in names_of.items():
-        Identity.objects.filter(pk__in=names).update(customer=owner)
+    """Give names (Identity ids) to their new customers."""
+    names = [Identity(pk=name, customer_id=owner) for name, owner in homes.items()]
+    Identity.objects.bulk_update(names, ["customer"], batch_size=MERGES_AT_ONCE)
 
 
 def _locked(rows: Any) -> Any:
