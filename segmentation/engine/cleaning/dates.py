@@ -31,27 +31,27 @@ _TIME = (
 _CLOCK = rf"(?:(?:[,:T] ?| )(?:(?:at|à|um) )?{_TIME}(?: Uhr)?)?"
 _DAY = r"(?P<day>\d{1,2})"
 _MONTH = r"(?P<month>\d{1,2})"
-_NAME = r"(?P<month>\p{L}{3,10})"
+_LETTER = "[A-Za-zÀ-ɏ]"  # of Latin scripts; “any letter” is ten times as slow
+_NAME = rf"(?P<month>{_LETTER}{{3,10}})"
 _YEAR = r"(?P<year>\d{4})"
 _ANY_YEAR = r"(?P<year>\d{4}|\d\d)"
 _SEP = r"(?:[./-] ?| )"
-_WEEKDAY = r"(?:\p{L}{2,10}\.?,? )?"
 _DE = r"(?:de |of )?"
 
-_DMY = rf"^{_WEEKDAY}{_DAY}{_SEP}{_MONTH}{_SEP}{_ANY_YEAR}\.?{_CLOCK}$"
-_MDY = rf"^{_WEEKDAY}{_MONTH}{_SEP}{_DAY}{_SEP}{_ANY_YEAR}{_CLOCK}$"
+_DMY = rf"^{_DAY}{_SEP}{_MONTH}{_SEP}{_ANY_YEAR}\.?{_CLOCK}$"
+_MDY = rf"^{_MONTH}{_SEP}{_DAY}{_SEP}{_ANY_YEAR}{_CLOCK}$"
 _YMD = rf"^{_YEAR}{_SEP}{_MONTH}{_SEP}{_DAY}\.?{_CLOCK}$"
 SHORT_YMD = rf"^(?P<year>\d\d){_SEP}{_MONTH}{_SEP}{_DAY}\.?{_CLOCK}$"
 _NAMED_DMY = (
-    rf"^{_WEEKDAY}{_DAY}(?:st|nd|rd|th|er|º|\.)?[ ./-]?{_DE}{_NAME}\.?[ ,./-]{{1,2}}"
+    rf"^{_DAY}(?:st|nd|rd|th|er|º|\.)?[ ./-]?{_DE}{_NAME}\.?[ ,./-]{{1,2}}"
     rf"{_DE}{_ANY_YEAR}{_CLOCK}$"
 )
 _NAMED_MDY = (
-    rf"^{_WEEKDAY}{_NAME}\.?[ ./-]{_DAY}(?:st|nd|rd|th)?[ ,./-]{{1,2}}"
+    rf"^{_NAME}\.?[ ./-]{_DAY}(?:st|nd|rd|th)?[ ,./-]{{1,2}}"
     rf"{_ANY_YEAR}{_CLOCK}$"
 )
 _NAMED_YMD = rf"^{_YEAR}[ ./-]{_NAME}\.?[ ./-]{_DAY}{_CLOCK}$"
-_CTIME = rf"^{_WEEKDAY}{_NAME} {_DAY} {_TIME} {_YEAR}$"
+_CTIME = rf"^{_NAME} {_DAY} {_TIME} {_YEAR}$"
 _COMPACT = (
     rf"^{_YEAR}(?P<month>\d\d)(?P<day>\d\d)"
     rf"(?:[ T]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?(?: ?{_ZONE})?)?$"
@@ -81,6 +81,8 @@ _MONTHS = (
     "dec dez dezember december décembre déc dic diciembre dicembre dezembro",
 )
 _BY_NAME = {name: i + 1 for i, row in enumerate(_MONTHS) for name in row.split()}
+# The day of the week before a date says nothing: “Wed, 31 Jan”, “Wed 31.1.2024”.
+_WEEKDAY = rf"^{_LETTER}{{2,12}}\.?(?:, ?| ({_LETTER}{{3}}|\d{{1,2}}[./-]))"
 # East Asian dates, to plain ones: 2024年1月31日 下午6时05分 → 2024-1-31 PM 6:05.
 _EAST = (
     (r"\s*[年년]\s*|\s*[月월]\s*", "-"),
@@ -109,8 +111,14 @@ def by_patterns(text: pa.Array, patterns: tuple[str, ...]) -> tuple[Numbers, Mas
         if not len(rest):
             break
         part = text if len(rest) == len(text) else text.take(pa.array(rest))
-        micros[rest], absolute[rest] = _moments(_groups(part, pattern))
-        rest = rest[micros[rest] == NEVER]
+        # Whether a pattern fits is told ten times as fast as where its groups are.
+        fits = np.flatnonzero(is_true(pc.match_substring_regex(part, pattern)))
+        if len(fits):
+            if len(fits) < len(part):
+                part = part.take(pa.array(fits))
+            rows = rest[fits]
+            micros[rows], absolute[rows] = _moments(_groups(part, pattern))
+            rest = rest[micros[rest] == NEVER]
     return micros, absolute
 
 
@@ -118,6 +126,8 @@ def _plain(text: pa.Array) -> pa.Array:
     if pc.all(pc.string_is_ascii(text)).as_py() is False:
         for pattern, plain in _EAST:
             text = pc.replace_substring_regex(text, pattern, plain)
+    if is_true(pc.match_substring_regex(text, rf"^{_LETTER}")).any():
+        text = pc.replace_substring_regex(text, _WEEKDAY, r"\1")
     if is_true(pc.match_substring(text, "  ")).any():
         text = pc.replace_substring_regex(text, " {2,}", " ")
     return pc.utf8_trim_whitespace(text)

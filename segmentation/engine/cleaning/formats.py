@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,7 +22,7 @@ _EPOCH_EXAMPLES = {
 }
 DATES = ("", *ORDERS, *EPOCHS, SERIAL)
 NUMBER_EXAMPLES = {"": "1234.56", ".": "1,234.56", ",": "1.234,56"}
-_MOMENT = datetime(2024, 1, 31, 18, 5, 7)  # noqa: DTZ001 — only its text is used
+_MOMENT = datetime(2024, 1, 31, 18, 5, 7, tzinfo=UTC)  # only its text is used
 
 
 class FormatError(ValueError):

@@ -19,11 +19,25 @@ from segmentation.engine.cleaning.texts import Mask, is_true
 
 SAMPLE = 10_000  # distinct cells; more would not tell more
 # Words that are nothing when all the rest of the column is something else.
-_MAYBE_NOTHING = ("?", "??", "???", ".", "..", "*", "x", "xx", "_", "/", "''", '""')
+_MAYBE_NOTHING = (
+    *texts.DASHES,
+    "?",
+    "??",
+    "???",
+    ".",
+    "..",
+    "*",
+    "x",
+    "xx",
+    "_",
+    "/",
+    "''",
+    '""',
+)
 # In ids and texts, whose cells may be anything, words that people write for nothing.
 _NO_ID = (
-    *("-", "--", "---", "–", "—", "?", "??", "#n/a", "#na", "(null)", "<null>"),
-    *("[null]", "无", "無", "空", "暂无", "なし", "없음"),
+    *(*texts.DASHES, "?", "??", "#n/a", "#na", "(null)", "<null>", "[null]"),
+    *("无", "無", "空", "暂无", "なし", "없음"),
 )
 _NO_TEXT = (*_NO_ID, "\\n", "null", "nan", "n/a")
 # A number of a clock, or a spreadsheet's day, is one only if it lies in our days.
@@ -63,16 +77,20 @@ class _Reading:
 
 
 def guess_format(cells: pa.Array | pa.ChunkedArray, role: str) -> Guess:
-    """Guess from a sample of texts; of typed columns there is nothing to guess."""
+    """Guess from a sample of texts; what a typed column says itself is not guessed."""
     if isinstance(cells, pa.ChunkedArray):
         cells = cells.combine_chunks()
-    if not pa.types.is_string(cells.type) and not pa.types.is_large_string(cells.type):
+    # Times as plain numbers count from some day: which is not said.
+    counted = pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)
+    is_text = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
+    is_text |= pa.types.is_dictionary(cells.type)
+    if not is_text and not (counted and role == "time"):
         return Guess(Format(), "The file says itself what these values are.")
     distinct = pc.unique(texts.trimmed(cells)).drop_null()[:SAMPLE]
     if role in ("id", "text"):
         return _words(distinct, _NO_ID if role == "id" else _NO_TEXT)
     if role not in ("number", "time"):
-        return Guess(Format(), "Words, as the mapping names them.")
+        return _words(distinct, texts.DASHES if role == "flag" else ())
     text = texts.values(distinct, Format()).drop_null()
     if not len(text):
         return Guess(Format(), "The sample has no value in this column.")

@@ -22,12 +22,20 @@ _CODES = (
 )
 _NAMES = r"kr\.?|zł|Kč|Ft|lei|лв\.?|руб\.?|грн\.?|Fr\.?|Rs\.?|RM|Rp\.?|TL|元|円|원|圆"
 _CURRENCY = rf"(?:[A-Za-z]{{0,3}}\p{{Sc}}|{_CODES.replace(' ', '|')}|{_NAMES})"
+# What stands before or after the amount; a bracket or a sign may be outside of it.
+_BEFORE = rf"^(?i)([(+-]? ?){_CURRENCY} ?"
+_AFTER = rf"(?i) ?{_CURRENCY}( ?[)-]?)$"
 # Thousands stand in threes with one mark throughout; India's in twos before the last.
 _GROUPS = {
-    ".": r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}",
+    ".": r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3}",
     ",": r"[1-9]\d{0,2}(?:\.\d{3})+",
 }
 _EITHER = r"[1-9]\d{0,2}(?: \d{3})+|[1-9]\d{0,2}(?:'\d{3})+"
+
+_SIGNED = (
+    r"^(?P<open>\()? ?(?P<sign>[+-])? ?(?P<amount>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)"
+    r" ?(?P<percent>%)? ?(?P<last>-)? ?(?P<close>\))?$"
+)
 
 
 def read(raw: pa.Array, form: Format) -> Cleaned:
@@ -58,34 +66,39 @@ def plain(text: pa.Array) -> NDArray[np.float64]:
 
 def _written(text: pa.Array, decimal: str) -> NDArray[np.float64]:
     """Numbers with thousands, currency, brackets, percent; NaN for what is none."""
-    found = pc.extract_regex(texts.folded(text), pattern=_pattern(decimal))
-    group = {field.name: found.field(i) for i, field in enumerate(found.type)}
-    whole = pc.replace_substring_regex(group["whole"], r"\D", "")
-    empty = is_true(pc.equal(pc.binary_length(whole), 0))
-    digits = pc.binary_join_element_wise(
-        pc.if_else(pa.array(empty), "0", whole), ".", group["part"], group["power"], ""
-    )
-    number = plain(digits)
-    has = {
-        name: is_true(pc.greater(pc.binary_length(group[name]), 0)) for name in group
-    }
-    minus = [
-        is_true(pc.equal(group[name], "-")) for name in ("first", "second", "last")
-    ]
-    signs = sum(has[n].astype(int) for n in ("open", "first", "second", "last"))
-    wrong = (has["open"] != has["close"]) | (np.asarray(signs) > 1)
-    wrong |= empty & ~has["part"]
-    number = np.where(np.logical_or.reduce(minus) | has["open"], -number, number)
-    number = np.where(has["percent"], number / 100, number)
-    valid = np.asarray(found.is_valid())
-    return np.where(valid & ~wrong, number, np.nan)
+    text = texts.folded(text)
+    number = _grouped(text, decimal)
+    rest = np.flatnonzero(np.isnan(number) & np.asarray(text.is_valid()))
+    if len(rest):
+        amount = text.take(pa.array(rest))
+        amount = pc.replace_substring_regex(amount, _BEFORE, r"\1")
+        amount = pc.replace_substring_regex(amount, _AFTER, r"\1")
+        number[rest] = _signed(amount, decimal)
+    return number
 
 
-def _pattern(decimal: str) -> str:
-    mark = r"\." if decimal == "." else ","
-    return (
-        rf"^(?i)(?:{_CURRENCY} ?)?(?P<open>\()? ?(?P<first>[+-])? ?(?:{_CURRENCY} ?)?"
-        rf"(?P<second>[+-])?(?P<whole>{_GROUPS[decimal]}|{_EITHER}|\d*)"
-        rf"(?:{mark}(?P<part>\d*))?(?P<power>e[+-]?\d{{1,3}})? ?(?P<percent>%)?"
-        rf"(?: ?{_CURRENCY})? ?(?P<last>-)? ?(?P<close>\))?(?: ?{_CURRENCY})?$"
+def _grouped(text: pa.Array, decimal: str) -> NDArray[np.float64]:
+    """Digits with marks, and at most a minus in front."""
+    mark = "[.]" if decimal == "." else ","
+    digits = rf"(?:{_GROUPS[decimal]}|{_EITHER}|\d+)(?:{mark}\d*)?|{mark}\d+"
+    pattern = rf"^[+-]?(?:{digits})(?:[eE][+-]?\d{{1,3}})?$"
+    text = pc.if_else(pc.match_substring_regex(text, pattern), text, None)
+    for mark in " ',." if decimal == "," else " ',":
+        if mark != decimal:
+            text = pc.replace_substring(text, mark, "")
+    return plain(pc.replace_substring(text, ",", ".") if decimal == "," else text)
+
+
+def _signed(text: pa.Array, decimal: str) -> NDArray[np.float64]:
+    """Of ‘(12.00)’, ‘12-’, ‘- 12’ and ‘12 %’; one sign of minus at most."""
+    found = pc.extract_regex(text, pattern=_SIGNED)
+    open_, sign, amount, percent, last, close = found.flatten()
+    opened, closed, signed, minus = (
+        is_true(pc.greater(pc.binary_length(part), 0))
+        for part in (open_, close, sign, last)
     )
+    number = _grouped(amount, decimal)
+    wrong = (opened != closed) | (opened.astype(int) + signed + minus > 1)
+    number = np.where(opened | minus | is_true(pc.equal(sign, "-")), -number, number)
+    is_percent = is_true(pc.equal(percent, "%"))
+    return np.where(wrong, np.nan, np.where(is_percent, number / 100, number))

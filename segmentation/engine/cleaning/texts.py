@@ -18,10 +18,11 @@ NULLS = ("", "nan", "null", "none", "na", "n/a", "nat", "\\n")
 # they count only where the format of the column names them.
 NO_VALUES = (
     *NULLS,
-    *("-", "--", "---", "–", "—", "#n/a", "#na", "(null)", "<null>", "[null]"),
-    *("#value!", "#ref!", "#div/0!", "n.a.", "k.a.", "nil", "undefined", "nd", "tbd"),
-    *("无", "無", "空", "暂无", "没有", "未知", "なし", "없음"),
+    *("#n/a", "#na", "#value!", "#ref!", "#div/0!", "(null)", "<null>", "[null]"),
+    *("n.a.", "k.a.", "无", "無", "空", "暂无", "なし", "없음"),
 )
+# What people put into an empty cell. Machines do not: from them it is a mistake.
+DASHES = ("-", "--", "---", "–", "—")
 ID_LENGTH = 120
 
 Mask = NDArray[np.bool_]
@@ -107,7 +108,8 @@ def trimmed(raw: pa.Array) -> pa.Array:
 
 def values(raw: pa.Array, form: Format) -> pa.Array:
     """Trimmed texts, null where a word says that there is no value."""
-    return _without(trimmed(raw), (*NO_VALUES, *form.nulls))
+    by_people = DASHES if form.decimal or form.date else ()
+    return _without(trimmed(raw), (*NO_VALUES, *by_people, *form.nulls))
 
 
 def folded(text: pa.Array) -> pa.Array:
