@@ -5,9 +5,21 @@ from segmentation.admin import (
     catalog,
     events,
     imports,
+    people,
     records,
     runs,
     segments,
+    traces,
 )
 
-__all__ = ["access", "catalog", "events", "imports", "records", "runs", "segments"]
+__all__ = [
+    "access",
+    "catalog",
+    "events",
+    "imports",
+    "people",
+    "records",
+    "runs",
+    "segments",
+    "traces",
+]

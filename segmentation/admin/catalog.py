@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Prefetch
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from segmentation.admin import people
 from segmentation.admin.base import FactInline, StrataAdmin, link_to
 from segmentation.admin.exporting import Exporting
 from segmentation.models import (
@@ -18,6 +20,7 @@ from segmentation.models import (
     Item,
     ItemChange,
     Membership,
+    Merge,
     Source,
 )
 from segmentation.models.fields import EncryptedField
@@ -93,6 +96,7 @@ class MembershipInline(FactInline):
 
 @admin.register(Customer)
 class CustomerAdmin(StrataAdmin):
+    change_form_template = "segmentation/admin/customer.html"
     list_display = ("__str__", "known_as", "in_segments", "locale", "created_at")
     list_filter = ("locale",)
     search_fields = ("identities__external_id", "identities__visitor_id")
@@ -124,6 +128,22 @@ class CustomerAdmin(StrataAdmin):
         # Django's delete would leave their events: erasing is a deed with a receipt
         # (the command erase_customer, or DELETE /customers/{id}/).
         return False
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        stand = Merge.objects.filter(undone_at=None).select_related("kept", "merged")
+        into = stand.filter(merged=row).first()
+        merges = [
+            {
+                "row": merge,
+                "url": reverse("admin:segmentation_merge_change", args=[merge.pk]),
+            }
+            for merge in stand.filter(kept=row)
+        ]
+        return super().row_context(request, row) | {
+            "told": people.told_about(row),
+            "merges": merges,
+            "went_into": into and link_to(into.kept),
+        }
 
     @admin.display(description=_("known as"))
     def known_as(self, customer: Customer) -> str:

@@ -47,8 +47,8 @@ def about(customer_ids: Collection[int]) -> dict[int, list[Told]]:
         home = homes[row.customer_id]
         told = Told(home, row.source, row.told_at, json.loads(row.values or "{}"))
         found.setdefault(home, []).append(told)
-    for told in found.values():
-        told.sort(key=lambda claim: claim.weight, reverse=True)
+    for several in found.values():
+        several.sort(key=lambda claim: claim.weight, reverse=True)
     return found
 
 

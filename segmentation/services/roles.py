@@ -21,12 +21,22 @@ CHANGES = {
         "source",
         "mapping",
         "importjob",
+        "undojob",
+        "exportjob",
+        "merge",
         "modelrun",
         "segmentset",
         "segment",
         "notice",
     ),
-    "Privacy officer": ("customer", "identity", "contactpoint", "consent", "notice"),
+    "Privacy officer": (
+        "customer",
+        "identity",
+        "merge",
+        "contactpoint",
+        "consent",
+        "notice",
+    ),
 }
 ALSO = {
     "Marketer": ("launch_campaign",),
