@@ -370,3 +370,18 @@ def test_the_next_step_is_a_draft_once_all_else_is_there(monkeypatch):
     assert campaign.name in next_steps.first(request).text
     Campaign.objects.update(status="completed")
     assert next_steps.first(request).is_done
+
+
+def test_the_last_report_is_of_what_was_sent_last_not_written_last(monkeypatch):
+    sent_later = launched().campaign
+    sent_earlier = launched().campaign
+    Launch.objects.filter(campaign=sent_earlier).update(
+        scheduled_for=timezone.now() - timedelta(days=1)
+    )
+    Campaign.objects.filter(pk=sent_later.pk).update(name="Later")
+    Campaign.objects.update(status="completed")
+    for name in ("_data", "_models", "_taste", "_segments", "_reachable"):
+        monkeypatch.setattr(next_steps, name, lambda: None)
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+    assert "Later" in next_steps.first(request).text
