@@ -116,6 +116,9 @@ def _pump(ledger: Ledger, wire: Wire, writer: Writer) -> None:
         now = time.monotonic()
         if now >= check_at:
             check_at = now + CHECK_SECONDS
+            # Written down first: an answer that is dropped would be sent once more.
+            ledger.turn(answers, 0)
+            answers = []
             _check(ledger)
         has_room = len(ledger.out) - len(answers) < LOW_WATER and now >= claim_at
         claimed = ledger.turn(answers, WINDOW if has_room else 0)

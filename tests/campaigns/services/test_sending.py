@@ -300,9 +300,10 @@ def test_a_paused_campaign_waits_and_goes_on_where_it_stopped(launch):
 class Slow(Scripted):
     """Takes its time, and calls somebody when the first message is on the wire."""
 
-    def __init__(self, then) -> None:
+    def __init__(self, then, *, seconds: float = 0.4) -> None:
         super().__init__([])
         self.then = then
+        self.seconds = seconds
 
     def session(self) -> Session:
         return SlowSession(self)
@@ -316,7 +317,7 @@ class SlowSession(ScriptedSession):
             thread = threading.Thread(target=self.channel.then)
             thread.start()
         self.channel.calls.append((address.target, message.collapse_key))
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(self.channel.seconds)
         return Receipt(Outcome.ACCEPTED, 201)
 
 
@@ -346,6 +347,20 @@ def test_a_pause_takes_hold_within_seconds_and_forgets_nothing(launch):
         "planned": 20 - len(channel.calls),
     }
     assert launch.deliveries.filter(status="planned", attempts__gt=0).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pause_amid_many_answers_loses_none_of_them():
+    worlds.make_reachable(worlds.make_people(200))
+    launch = worlds.make_planned(worlds.make_campaign(holdout_share=0.0))
+    pause = in_a_thread(lambda: planning.pause(launch.campaign, actor=None))
+    channel = Slow(pause, seconds=0.03)
+    began = time.monotonic()
+    with pytest.raises(jobs.GivenBack):
+        send(launch, channel, connections=4)
+    assert time.monotonic() - began < 10  # it waits for no answer that it has had
+    n_sent = len(channel.calls)
+    assert statuses(launch) == {"accepted": n_sent, "planned": 200 - n_sent}
 
 
 @pytest.mark.django_db(transaction=True)
