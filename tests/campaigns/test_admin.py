@@ -252,6 +252,25 @@ def test_what_was_launched_can_only_be_renamed(boss):
     assert boss.post(page(Campaign, "delete", campaign.pk)).status_code == 403
 
 
+def test_saving_a_page_never_turns_a_campaign_back(boss, monkeypatch):
+    """Beat starts it between the moment it is read and the moment it is written."""
+    campaign = make_campaign(status="scheduled", starts_at=timezone.now())
+    pages = admin.site.get_model_admin(Campaign)
+    save = type(pages).save_model
+
+    def meanwhile(*arguments) -> None:
+        Campaign.objects.update(status="running")
+        save(pages, *arguments)
+
+    monkeypatch.setattr(pages, "save_model", meanwhile)
+    variant = campaign.variants.get().pk
+    form = FORM | {"name": "Renamed", "to_everyone": "on"}
+    form |= {"variants-INITIAL_FORMS": 1, "variants-0-id": variant}
+    boss.post(page(campaign, "change", campaign.pk), form)
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.status) == ("Renamed", "running")
+
+
 def test_a_running_launch_shows_its_messages_and_polls(boss):
     launch = launched()
     text = boss.get(page(Campaign, "change", launch.campaign_id)).content.decode()
