@@ -230,6 +230,29 @@ def test_a_time_that_has_passed_starts_nothing_by_surprise(boss):
     assert campaign.status == "draft"
 
 
+@pytest.mark.parametrize("typed", [("", ""), ("2020-01-01", "00:00")])
+def test_a_scheduled_campaign_keeps_a_time_to_come(boss, typed):
+    starts_at = timezone.now() + timedelta(days=1)
+    campaign = make_campaign(status="scheduled", starts_at=starts_at)
+    form = FORM | {"to_everyone": "on", "variants-INITIAL_FORMS": 1}
+    form |= {"variants-0-id": campaign.variants.get().pk}
+    form |= {"starts_at_0": typed[0], "starts_at_1": typed[1]}
+    answer = boss.post(page(campaign, "change", campaign.pk), form)
+    assert answer.context["errors"]
+    assert "starts_at" in answer.context["adminform"].form.errors
+    campaign.refresh_from_db()
+    assert campaign.starts_at == starts_at
+
+
+def test_an_ad_that_leads_nowhere_is_refused_where_it_is_typed(boss):
+    placement = Placement.objects.create(name="Home", slug="home")
+    form = {"name": "Ad", "placement": placement.pk, "title": "Look", "weight": 1}
+    answer = boss.post(page(Ad, "add"), form | {"link": "javascript:alert(1)"})
+    assert "link" in answer.context["adminform"].form.errors
+    boss.post(page(Ad, "add"), form | {"link": "/sale"})
+    assert Ad.objects.get().link == "/sale"
+
+
 def test_numbers_have_an_end_that_dates_can_bear(boss):
     form = boss.get(page(Campaign, "add")).context["adminform"].form
     for name in ("window_hours", "ttl_seconds"):
@@ -266,6 +289,7 @@ def test_saving_a_page_never_turns_a_campaign_back(boss, monkeypatch):
     variant = campaign.variants.get().pk
     form = FORM | {"name": "Renamed", "to_everyone": "on"}
     form |= {"variants-INITIAL_FORMS": 1, "variants-0-id": variant}
+    form |= {"starts_at_0": "2099-01-01", "starts_at_1": "00:00"}
     boss.post(page(campaign, "change", campaign.pk), form)
     campaign.refresh_from_db()
     assert (campaign.name, campaign.status) == ("Renamed", "running")
