@@ -7,14 +7,21 @@ from collections.abc import Callable
 from functools import partial
 
 from celery import current_app, shared_task
+from celery.signals import worker_shutting_down
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from segmentation.models import ImportJob, Job, ModelRun, SegmentSet
-from segmentation.services import importing, jobs, segmenting, training
+from segmentation.services import importing, jobs, segmenting, stopping, training
 
 log = logging.getLogger(__name__)
+
+
+@worker_shutting_down.connect
+def give_deeds_back(**_: object) -> None:
+    """A worker that is told to end waits for its children; they must not take long."""
+    stopping.tell()
 
 
 @shared_task(name="segmentation.tasks.sweep_jobs")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
@@ -37,6 +38,24 @@ LAUNCH = "campaigns.launch_campaign"
 MOST = {"window_hours": 366 * 24, "ttl_seconds": 28 * 24 * 3600}
 
 
+class CampaignForm(ModelForm):
+    """What a scheduled campaign must not lose: beat goes by its time."""
+
+    def clean_starts_at(self) -> Any:
+        starts_at = self.cleaned_data["starts_at"]
+        if self.instance.status != Status.SCHEDULED or (
+            "starts_at" not in self.changed_data
+        ):
+            return starts_at
+        if starts_at is None:
+            raise ValidationError(_("It is scheduled: set a time, or cancel it."))
+        if starts_at < timezone.now():
+            raise ValidationError(
+                _("“Starts at” has passed: set a later time, or launch it now.")
+            )
+        return starts_at
+
+
 class VariantInline(FormInline):
     model = Variant
     extra = 0
@@ -63,6 +82,7 @@ class VariantInline(FormInline):
 
 @admin.register(Campaign)
 class CampaignAdmin(SegmentBoxes):
+    form = CampaignForm
     change_form_template = "campaigns/admin/campaign.html"
     list_display = (
         "name",
@@ -107,8 +127,12 @@ class CampaignAdmin(SegmentBoxes):
     def save_model(
         self, request: HttpRequest, obj: Campaign, form: Any, change: bool
     ) -> None:
-        if not change:
-            obj.created_by_id = request.user.pk
+        if change:
+            # Nothing else, or a campaign that starts or ends meanwhile would go back.
+            own = {field.name for field in obj._meta.concrete_fields}
+            obj.save(update_fields=own & set(form.changed_data))
+            return
+        obj.created_by_id = request.user.pk
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import Max
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -148,7 +149,9 @@ def _started() -> Step | None:
 
 
 def _settled() -> Step:
-    last = Campaign.objects.filter(status=Status.COMPLETED).order_by("pk").last()
+    completed = Campaign.objects.filter(status=Status.COMPLETED)
+    sent = completed.annotate(sent_at=Max("launches__scheduled_for"))
+    last = sent.exclude(sent_at=None).order_by("sent_at", "pk").last()
     text = _("The circle is closed: outcomes flow back in as behaviour.")
     if last is None:
         return Step(text, is_done=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Q
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.admin.choosing import SegmentBoxes
 from campaigns.models import Ad, Decision, Placement
+from campaigns.services import content
 from segmentation.admin.base import Inline, StrataAdmin
 from segmentation.admin.paging import Facts
 from segmentation.models import Identity
@@ -58,8 +61,19 @@ class Shown(StrataAdmin):
 COUNTS = ("decisions_counted", "shown_counted", "clicked_counted", "click_rate")
 
 
+class AdForm(ModelForm):
+    """An ad that leads nowhere would never be shown, and nobody would know why."""
+
+    def clean_link(self) -> str:
+        link = self.cleaned_data["link"]
+        if not content.is_web_address(content.destination(link)):
+            raise ValidationError(_("The link is not a web address."))
+        return link
+
+
 class AdInline(Inline):
     model = Ad
+    form = AdForm
     extra = 0
     fields = ("name", "is_active", "title", "link", "weight")
     show_change_link = True
@@ -79,6 +93,7 @@ class PlacementAdmin(Shown):
 
 @admin.register(Ad)
 class AdAdmin(Shown, SegmentBoxes):
+    form = AdForm
     decisions_path = "decisions"
     list_display = ("name", "placement", "is_active", "weight", *COUNTS)
     list_filter = ("is_active", "placement")

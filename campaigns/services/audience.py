@@ -15,6 +15,7 @@ from django.db.models import (
     Exists,
     IntegerField,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Value,
@@ -23,7 +24,14 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from numpy.typing import NDArray
 
-from campaigns.models import Campaign, Consent, ContactPoint, Delivery, Recipient
+from campaigns.models import (
+    Campaign,
+    Consent,
+    ContactPoint,
+    Delivery,
+    Launch,
+    Recipient,
+)
 from segmentation.models import Customer, Membership
 
 CHUNK = 5000
@@ -80,7 +88,7 @@ def judged(campaign: Campaign, *, at: datetime) -> QuerySet[Any]:
     ]
     rows = members(campaign).annotate(n_points=_n_points(campaign.channel))
     if campaign.cap_per_week is not None:
-        rows = rows.annotate(n_recent=_n_recent(at))
+        rows = rows.annotate(n_recent=n_recent(at))
         capped = When(n_recent__gte=campaign.cap_per_week, then=Value(reason.CAPPED))
         whens.append(capped)
     return rows.annotate(
@@ -105,15 +113,23 @@ def _n_points(channel: str) -> Coalesce:
     return _counted(points.order_by().values("customer"), "pk")
 
 
-def _n_recent(at: datetime) -> Coalesce:
-    """Messages accepted in the week before; one to two devices is one message."""
-    accepted = Delivery.objects.filter(
-        recipient__customer=OuterRef("pk"),
-        status=Delivery.Status.ACCEPTED,
-        sent_at__gt=at - CAP_PERIOD,
-        sent_at__lte=at,
+def n_recent(
+    at: datetime, *, customer: str = "pk", but: Launch | None = None
+) -> Coalesce:
+    """Messages that the outer customer got in the week before ``at``.
+
+    One to two devices is one message. ``but``, the launch that asks, leaves out its own
+    and counts what others have on the wire at this moment.
+    """
+    counts = Q(
+        status=Delivery.Status.ACCEPTED, sent_at__gt=at - CAP_PERIOD, sent_at__lte=at
     )
-    return _counted(accepted.order_by().values("recipient__customer"), "recipient")
+    rows = Delivery.objects.filter(recipient__customer=OuterRef(customer))
+    if but is not None:
+        rows = rows.exclude(launch=but)
+        counts |= Q(status=Delivery.Status.SENDING)
+    people = rows.filter(counts).order_by().values("recipient__customer")
+    return _counted(people, "recipient")
 
 
 def _counted(rows: QuerySet, field: str) -> Coalesce:

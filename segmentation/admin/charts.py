@@ -153,8 +153,9 @@ def k_curve(points: Sequence[dict[str, Any]], chosen: int | None) -> str:
 
 
 def training_curve(points: Sequence[dict[str, Any]]) -> str:
-    """Loss and validation metric by epoch."""
+    """Loss and validation metric by epoch; each fit of the run is a line of its own."""
     figure = go.Figure()
+    points = _with_gaps(points)
     epochs = [point.get("epoch") for point in points]
     for place, (key, name, axis) in enumerate(
         (("loss", _("loss"), "y"), ("metric", _("validation NDCG@10"), "y2"))
@@ -178,6 +179,16 @@ def training_curve(points: Sequence[dict[str, Any]]) -> str:
         },
     )
     return _shown(figure, 320, legend=True)
+
+
+def _with_gaps(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """An empty point wherever the epochs begin again, so that no line joins fits."""
+    apart: list[dict[str, Any]] = []
+    for point in points:
+        if apart and point["epoch"] <= apart[-1].get("epoch", 0):
+            apart.append({})
+        apart.append(point)
+    return apart
 
 
 def _above(row: Estimate) -> float:

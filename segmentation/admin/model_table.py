@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from segmentation.admin import charts
+from segmentation.admin import charts, names
 from segmentation.models import ModelRun
 
 MEASURES = ("ndcg", "recall", "hit_rate", "coverage")
@@ -29,7 +29,7 @@ class Line:
 
     @property
     def name(self) -> str:
-        return _name(self.run)
+        return names.algorithm(self.run)
 
 
 @dataclass
@@ -91,7 +91,7 @@ def _latest(runs: list[ModelRun], task: str) -> list[ModelRun]:
     chosen: dict[Any, ModelRun] = {}
     for run in sorted(runs, key=lambda run: (run.purpose == task, run.pk)):
         if isinstance(run.metrics.get(task), dict):
-            chosen[_name(run)] = run
+            chosen[names.algorithm(run)] = run
     live = [
         run
         for run in runs
@@ -100,11 +100,6 @@ def _latest(runs: list[ModelRun], task: str) -> list[ModelRun]:
         and isinstance(run.metrics.get(task), dict)
     ]
     return list({run.pk: run for run in (*chosen.values(), *live)}.values())
-
-
-def _name(run: ModelRun) -> str:
-    """What was trained, in a word or two: ``als``, ``ncf gmf``."""
-    return f"{run.algorithm} {run.chosen_params.get('network', '')}".strip()
 
 
 def cell(measured: dict[str, Any], name: str) -> dict[str, Any]:
@@ -144,17 +139,17 @@ def _verdict(table: Table) -> str:
     if not clever or not simple or clever[0].mean is None:
         return ""
     best, base = clever[0], simple[0]
-    names = {"model": best.name, "simple": base.name}
+    words = {"model": best.name, "simple": base.name}
     if _is_above(best.low, base.high):
-        return _("%(model)s beats %(simple)s; their intervals do not touch.") % names
+        return _("%(model)s beats %(simple)s; their intervals do not touch.") % words
     if _is_above(base.low, best.high):
         return (
             _("The simple %(simple)s beats every cleverer model on this shop's data.")
-            % names
+            % words
         )
     return (
         _("%(model)s and %(simple)s cannot be told apart: their intervals overlap.")
-        % names
+        % words
     )
 
 

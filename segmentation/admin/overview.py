@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from segmentation import conf
+from segmentation.admin import names
 from segmentation.admin.paging import about_how_many
 from segmentation.models import (
     Customer,
@@ -88,7 +89,7 @@ def _models() -> Stage:
     live = ModelRun.objects.filter(stage=ModelRun.Stage.LIVE).order_by("purpose")
     runs = list(live.only("algorithm", "purpose", "metrics"))
     figures = [counted(len(runs), _("live model"), _("live models"))]
-    notes = [f"{run.purpose}: {run.algorithm}" for run in runs]
+    notes = [f"{run.purpose}: {names.algorithm(run)}" for run in runs]
     url = page("segmentation_modelrun_compare")
     title, note = _("Interest model"), " · ".join(notes)
     return Stage("models", title, url, figures, note, is_empty=not runs)

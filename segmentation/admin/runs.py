@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import tasks
-from segmentation.admin import charts, model_table
+from segmentation.admin import charts, model_table, names
 from segmentation.admin.base import Deed, badge
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.forms import TrainForm
@@ -43,9 +44,8 @@ STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 class ModelRunAdmin(JobAdmin):
     change_form_template = "segmentation/admin/run.html"
     list_display = (
-        "__str__",
-        "algorithm",
-        "purpose",
+        "called",
+        "purpose_word",
         "stage_badge",
         "progress",
         "again",
@@ -162,6 +162,14 @@ class ModelRunAdmin(JobAdmin):
             "curve_points": curve,
             "compare_url": self.url("compare"),
         }
+
+    @admin.display(description=gettext_lazy("model run"), ordering="pk")
+    def called(self, run: ModelRun) -> str:
+        return f"{names.algorithm(run)} · {run.pk}"
+
+    @admin.display(description=gettext_lazy("purpose"), ordering="purpose")
+    def purpose_word(self, run: ModelRun) -> str:
+        return re.split("[:：]", run.get_purpose_display())[0]  # noqa: RUF001
 
     @admin.display(description=gettext_lazy("stage"), ordering="stage")
     def stage_badge(self, run: ModelRun) -> str:

@@ -136,6 +136,8 @@ def signing_secret() -> SigningSecret:
 
 def secret_of(key_id: str) -> str | None:
     """The text of a secret that may still verify, or None."""
+    if not key_id.isalnum():  # none of ours; NUL would be an error of PostgreSQL's
+        return None
     return _secrets.get(key_id, lambda: _read_secret(key_id))
 
 

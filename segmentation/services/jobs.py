@@ -30,13 +30,22 @@ from typing import Any
 import psutil
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, Error, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Case, F, PositiveSmallIntegerField, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from segmentation.models import Job
-from segmentation.services import notices
+from segmentation.services import notices, stopping
+from segmentation.services.stopping import (
+    Cancelled,
+    GivenBack,
+    LostLease,
+    Refused,
+    Taken,
+    ToldToEnd,
+)
+from segmentation.services.stopping import Stopped as Stopped  # what doors catch
 
 log = logging.getLogger(__name__)
 
@@ -45,34 +54,11 @@ STALL_SECONDS = float(getattr(settings, "STRATA_STALL_SECONDS", 900))
 MAX_LOST_LEASES = 3
 REPORT_SECONDS = 0.5
 HINT_AGAIN_SECONDS = 30.0
+LET_GO_SECONDS = 8.0  # after SIGTERM; most supervisors kill after 10 s
 HINTS_AHEAD = 8  # queued rows of one kind that are offered again and again
 
 LET_GO = {"status": Job.Status.QUEUED, "lease_until": None, "holder": ""}
 UNFINISHED = (Job.Status.DRAFT, Job.Status.QUEUED, Job.Status.RUNNING)
-
-
-class Stopped(Exception):
-    """A deed ended for a reason that is no accident; the text is for people."""
-
-
-class Refused(Stopped):
-    """The deed cannot be done; the sentence says why and what to do."""
-
-
-class Taken(Stopped):
-    """Another worker holds the row, or it is already over."""
-
-
-class Cancelled(Stopped):
-    """Somebody asked the deed to stop."""
-
-
-class LostLease(Stopped):
-    """The row belongs to another worker by now; nothing more may be written."""
-
-
-class GivenBack(Stopped):
-    """The deed itself let its row go, to be taken up again; nothing is wrong."""
 
 
 @contextlib.contextmanager
@@ -80,13 +66,15 @@ def hold(job: Job) -> Iterator[Held]:
     """Claim the job, keep it alive while the block runs, and write how it ended.
 
     Raises Taken when it cannot be claimed; lets the block's own exception through
-    after it was recorded.
+    after it was recorded. A process that is told to end meanwhile gives the job back.
     """
+    stopping.check()
     held = Held(job, _claim(job))
     heart = _Heart(held)
     heart.start()
     try:
-        yield held
+        with stopping.heard():
+            yield held
         held.finish(Job.Status.DONE)
     except GivenBack:  # the row was written by who gave it back
         raise
@@ -96,11 +84,14 @@ def hold(job: Job) -> Iterator[Held]:
     except Cancelled:
         held.finish(Job.Status.CANCELLED, message=_("Cancelled."))
         raise
+    except ToldToEnd:
+        held.release()
+        raise
     except Refused as error:
         _fail(held, str(error))
         raise
     except Exception as error:
-        if _is_database_gone(error):
+        if stopping.is_database_gone(error):
             # Nothing can be written; the lease runs out and another worker goes on.
             log.warning("%s lost its database: %s", job, error)
             connection.close()
@@ -110,7 +101,7 @@ def hold(job: Job) -> Iterator[Held]:
         log.exception("%s failed", job)
         _fail(held, _("It failed unexpectedly: %(error)s") % {"error": error})
         raise
-    except BaseException:  # the process is told to stop: let another take it up
+    except BaseException:  # Ctrl-C and the like: let another take it up
         held.release()
         raise
     finally:
@@ -162,7 +153,7 @@ class Held:
         unit: str | None = None,
         message: str | None = None,
     ) -> None:
-        """Report work; raises Cancelled when somebody asked for it, or LostLease.
+        """Report work; raises Cancelled or ToldToEnd when asked to stop, or LostLease.
 
         Writes at most every half second, unless the message changes or all is done.
         Where the total changes or the count goes back, a new count begins: the rate and
@@ -171,6 +162,7 @@ class Held:
         now = time.monotonic()
         self.worked_monotonic = now
         self._refuse_when_lost()
+        stopping.check()
         fields: dict[str, Any] = {"progress_total": total, "message": message}
         fields["progress_unit"] = unit
         fields = {name: value for name, value in fields.items() if value is not None}
@@ -330,13 +322,6 @@ def _lease_end() -> datetime:
     return timezone.now() + timedelta(seconds=LEASE_SECONDS)
 
 
-def _is_database_gone(error: Exception) -> bool:
-    """Whether the server ended the connection, rather than refused a statement."""
-    if not isinstance(error, Error):
-        return False
-    return connection.connection is None or not connection.is_usable()
-
-
 def _let_nobody_wait_for_us() -> None:
     """Let PostgreSQL end this transaction if we are stopped in the middle of it.
 
@@ -357,29 +342,44 @@ def _fail(held: Held, text: str) -> None:
 
 
 class _Heart(threading.Thread):
-    """Lengthens the lease while the deed works; has its own connection."""
+    """Lengthens the lease while the deed works; has its own connection.
+
+    Where the process is told to end and the deed does not come round to hear of it, the
+    heart lets the row go, so that the kill that follows costs no lease.
+    """
 
     def __init__(self, held: Held) -> None:
         super().__init__(name=f"heartbeat {held.job.pk}", daemon=True)
         self._held = held
         self._stopped = threading.Event()
+        self._is_stalled = False
 
     def run(self) -> None:
-        stalled = False
+        rest = min(LEASE_SECONDS / 4, LET_GO_SECONDS / 8)
+        beat_at = time.monotonic() + LEASE_SECONDS / 4
+        told_at = 0.0
         try:
-            while not self._stopped.wait(LEASE_SECONDS / 4):
-                idle = time.monotonic() - self._held.worked_monotonic
-                if idle > STALL_SECONDS:
-                    if not stalled:
-                        log.error("%s made no progress for %d s", self._held.job, idle)
-                    stalled = True
-                    continue  # the lease runs out, unless it wakes up before
-                stalled = False
-                self._beat()
-                if self._held.lost.is_set():
-                    return
+            while not self._stopped.wait(rest) and not self._held.lost.is_set():
+                now = time.monotonic()
+                told_at = (told_at or now) if stopping.is_told() else 0.0
+                if told_at and now - told_at >= LET_GO_SECONDS:
+                    self._held.lost.set()
+                    self._held.release()
+                elif now >= beat_at:
+                    beat_at = now + LEASE_SECONDS / 4
+                    self._beat_unless_stalled()
         finally:
             connection.close()
+
+    def _beat_unless_stalled(self) -> None:
+        """The lease of a stalled deed runs out, unless it wakes up before."""
+        idle = time.monotonic() - self._held.worked_monotonic
+        if idle <= STALL_SECONDS:
+            self._is_stalled = False
+            self._beat()
+        elif not self._is_stalled:
+            self._is_stalled = True
+            log.error("%s made no progress for %d s", self._held.job, idle)
 
     def _beat(self) -> None:
         try:

@@ -230,6 +230,29 @@ def test_a_time_that_has_passed_starts_nothing_by_surprise(boss):
     assert campaign.status == "draft"
 
 
+@pytest.mark.parametrize("typed", [("", ""), ("2020-01-01", "00:00")])
+def test_a_scheduled_campaign_keeps_a_time_to_come(boss, typed):
+    starts_at = timezone.now() + timedelta(days=1)
+    campaign = make_campaign(status="scheduled", starts_at=starts_at)
+    form = FORM | {"to_everyone": "on", "variants-INITIAL_FORMS": 1}
+    form |= {"variants-0-id": campaign.variants.get().pk}
+    form |= {"starts_at_0": typed[0], "starts_at_1": typed[1]}
+    answer = boss.post(page(campaign, "change", campaign.pk), form)
+    assert answer.context["errors"]
+    assert "starts_at" in answer.context["adminform"].form.errors
+    campaign.refresh_from_db()
+    assert campaign.starts_at == starts_at
+
+
+def test_an_ad_that_leads_nowhere_is_refused_where_it_is_typed(boss):
+    placement = Placement.objects.create(name="Home", slug="home")
+    form = {"name": "Ad", "placement": placement.pk, "title": "Look", "weight": 1}
+    answer = boss.post(page(Ad, "add"), form | {"link": "javascript:alert(1)"})
+    assert "link" in answer.context["adminform"].form.errors
+    boss.post(page(Ad, "add"), form | {"link": "/sale"})
+    assert Ad.objects.get().link == "/sale"
+
+
 def test_numbers_have_an_end_that_dates_can_bear(boss):
     form = boss.get(page(Campaign, "add")).context["adminform"].form
     for name in ("window_hours", "ttl_seconds"):
@@ -250,6 +273,26 @@ def test_what_was_launched_can_only_be_renamed(boss):
     campaign.refresh_from_db()
     assert (campaign.name, campaign.holdout_share) == ("Renamed", 0.25)
     assert boss.post(page(Campaign, "delete", campaign.pk)).status_code == 403
+
+
+def test_saving_a_page_never_turns_a_campaign_back(boss, monkeypatch):
+    """Beat starts it between the moment it is read and the moment it is written."""
+    campaign = make_campaign(status="scheduled", starts_at=timezone.now())
+    pages = admin.site.get_model_admin(Campaign)
+    save = type(pages).save_model
+
+    def meanwhile(*arguments) -> None:
+        Campaign.objects.update(status="running")
+        save(pages, *arguments)
+
+    monkeypatch.setattr(pages, "save_model", meanwhile)
+    variant = campaign.variants.get().pk
+    form = FORM | {"name": "Renamed", "to_everyone": "on"}
+    form |= {"variants-INITIAL_FORMS": 1, "variants-0-id": variant}
+    form |= {"starts_at_0": "2099-01-01", "starts_at_1": "00:00"}
+    boss.post(page(campaign, "change", campaign.pk), form)
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.status) == ("Renamed", "running")
 
 
 def test_a_running_launch_shows_its_messages_and_polls(boss):
@@ -370,3 +413,18 @@ def test_the_next_step_is_a_draft_once_all_else_is_there(monkeypatch):
     assert campaign.name in next_steps.first(request).text
     Campaign.objects.update(status="completed")
     assert next_steps.first(request).is_done
+
+
+def test_the_last_report_is_of_what_was_sent_last_not_written_last(monkeypatch):
+    sent_later = launched().campaign
+    sent_earlier = launched().campaign
+    Launch.objects.filter(campaign=sent_earlier).update(
+        scheduled_for=timezone.now() - timedelta(days=1)
+    )
+    Campaign.objects.filter(pk=sent_later.pk).update(name="Later")
+    Campaign.objects.update(status="completed")
+    for name in ("_data", "_models", "_taste", "_segments", "_reachable"):
+        monkeypatch.setattr(next_steps, name, lambda: None)
+    request = RequestFactory().get("/")
+    request.user = AnonymousUser()
+    assert "Later" in next_steps.first(request).text

@@ -75,6 +75,12 @@ def test_a_forged_link_leads_nowhere(client, delivery, links):
     assert not Outcome.objects.exists()
 
 
+@pytest.mark.parametrize("token", ["%00.x", "a%00b.x", "%ff.x", "ü.x", ".", "s0."])
+def test_an_address_that_nobody_made_is_not_found(client, token):
+    tracking.Links(timezone.now())  # the first secret is there
+    assert client.get(f"/t/c/{token}").status_code == 404
+
+
 def test_an_expired_link_says_so_and_leads_nowhere(client, delivery):
     old = timezone.now() - 2 * tracking.LIFETIMES[tracking.Use.CLICKED]
     path = path_of(tracking.Links(old).clicked(delivery.pk, worlds.LINK))

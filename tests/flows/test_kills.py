@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from segmentation import frames, tasks
-from segmentation.models import Event, ImportJob, Job, Notice
+from segmentation.models import Event, ImportJob, Job, Notice, Source
 from segmentation.services import importing, jobs
 from tests import processes
 from tests.flows import deeds
@@ -54,6 +54,44 @@ def test_a_killed_import_is_finished_by_another_worker(undisturbed, started):
     until(deeds.sweeping(lambda: deeds.is_over(job)), of=second)
     undisturbed.check(job)
     assert (job.attempts, job.lost_leases) == (2, 1)
+
+
+def test_beat_sweeps_although_every_worker_is_busy(real_database, started):
+    """Here there is none at all: two imports of an hour would be as good."""
+    source, _created = Source.objects.get_or_create(name="shop")
+    lost = ImportJob.objects.create(
+        kind="events", source=source, path="x", status=Job.Status.RUNNING
+    )
+    long_ago = lost.created_at.replace(year=2020)
+    ImportJob.objects.update(lease_until=long_ago, lost_leases=2)
+    beat = started.manage("work", "--only", "beat")
+    until(lambda: deeds.is_over(lost), of=beat)
+    assert (lost.status, Notice.objects.count()) == (Job.Status.FAILED, 1)
+    assert "Traceback" not in beat.said()
+
+
+@pytest.mark.parametrize("whom", ["the parent", "everybody"])
+def test_a_worker_that_is_told_to_end_gives_its_import_back(undisturbed, started, whom):
+    """As a deployment stops it: no lease is lost, so it may happen any number of times.
+
+    A supervisor tells the parent only, or (systemd) the children of its pool as well.
+    """
+    first = deeds.worker(started)
+    job = deeds.queue_import(undisturbed.path)
+    until(lambda: deeds.is_writing(job, chunks=2), of=first)
+    if whom == "everybody":
+        first.send(signal.SIGTERM)
+    else:
+        psutil.Process(first.pid).terminate()
+    assert first.wait(10) == 0
+    job.refresh_from_db()
+    assert (job.status, job.lost_leases) == (Job.Status.QUEUED, 0)
+    assert 0 < job.chunks_applied < deeds.N_CHUNKS
+    assert "Traceback" not in first.said()
+    second = deeds.worker(started)
+    until(deeds.sweeping(lambda: deeds.is_over(job)), of=second)
+    undisturbed.check(job)
+    assert (job.attempts, job.lost_leases) == (2, 0)
 
 
 def test_a_frozen_worker_that_wakes_up_can_finish_nothing(undisturbed, started):

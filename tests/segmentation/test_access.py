@@ -91,6 +91,7 @@ def test_a_token_names_its_customer_for_an_hour_at_most():
             "not valid",
         ),
         (lambda s: forged("unknown", s.secret), "unknown secret"),
+        (lambda s: forged("\x00", s.secret), "unknown secret"),
         (lambda s: forged(s.key_id, "", algorithm="none"), "not valid"),
         (lambda s: forged(s.key_id, s.secret, algorithm="HS512"), "not valid"),
         (lambda s: forged(s.key_id, s.secret, aud="somebody-else"), "not valid"),

@@ -60,7 +60,7 @@ def test_models_stand_beside_what_is_simple_with_the_best_and_the_live_marked():
     ]
     best = shown.lines[0]
     assert (best.is_live, best.is_best, best.is_baseline) == (True, True, True)
-    assert "simple personal_frequency beats" in shown.verdict
+    assert "simple Personal frequency beats" in shown.verdict
     marks = json.loads(shown.figure)["data"][0]
     assert marks["error_x"]["arrayminus"][0] == pytest.approx(0.01)
 
@@ -70,14 +70,14 @@ def test_each_network_of_an_algorithm_has_a_line_of_its_own():
     for network in ("gmf", "mlp"):
         judged("ncf", interval(0.2, 0.1, 0.3), chosen_params={"network": network})
     shown = table(signed_in("Viewer"))
-    assert {line.name for line in shown.lines} == {"ncf gmf", "ncf mlp"}
+    assert {line.name for line in shown.lines} == {"Neural CF (GMF)", "Neural CF (MLP)"}
 
 
 @db
 @pytest.mark.parametrize(
     ("ndcg", "words"),
     [
-        (interval(0.3, 0.29, 0.31), "als beats popularity"),
+        (interval(0.3, 0.29, 0.31), "ALS matrix factorisation beats Popularity"),
         (interval(0.19, 0.17, 0.21), "cannot be told apart"),
     ],
 )
@@ -225,3 +225,12 @@ def test_durations_have_units(seconds, text):
 def test_a_difference_shows_its_sign():
     assert strata.signed(-0.5) == "−0.50"
     assert strata.signed_share(0.123) == "+12.3\u00a0%"
+
+
+def test_fits_of_one_training_are_lines_apart():
+    points = [
+        {"epoch": n, "loss": 1 / n, "step": step} for step in (1, 2) for n in (1, 2)
+    ]
+    loss = json.loads(charts.training_curve(points))["data"][0]
+    assert loss["x"] == [1, 2, None, 1, 2]
+    assert loss["y"] == [1, 0.5, None, 1, 0.5]

@@ -97,8 +97,7 @@ def cancel(campaign: Campaign, *, actor: Any) -> Campaign:
     """Stop for good. What was sent stays sent; the rest is marked as cancelled."""
     with transaction.atomic():
         _move(campaign, OPEN, Status.CANCELLED)
-        waiting = (Launch.Status.DRAFT, Launch.Status.QUEUED, Launch.Status.RUNNING)
-        for launch in campaign.launches.filter(status__in=waiting):
+        for launch in campaign.launches.exclude(status=Launch.Status.DONE):
             jobs.request_cancel(launch)
             close_cancelled(launch)
         audit.record(actor, "cancel campaign", campaign)
@@ -106,10 +105,11 @@ def cancel(campaign: Campaign, *, actor: Any) -> Campaign:
 
 
 def close_cancelled(launch: Launch) -> int:
-    """Mark what a cancelled launch did not send; nothing while a worker has it."""
-    rows = Delivery.objects.filter(
-        launch=launch, launch__status=Launch.Status.CANCELLED
-    ).exclude(status__in=Delivery.TERMINAL)
+    """Mark what is not sent any more; nothing while a worker has the launch."""
+    over = (Launch.Status.CANCELLED, Launch.Status.FAILED)
+    rows = Delivery.objects.filter(launch=launch, launch__status__in=over).exclude(
+        status__in=Delivery.TERMINAL
+    )
     return rows.update(
         status=Delivery.Status.CANCELLED, reason=_("The campaign was cancelled.")
     )

@@ -116,18 +116,19 @@ def _pump(ledger: Ledger, wire: Wire, writer: Writer) -> None:
         now = time.monotonic()
         if now >= check_at:
             check_at = now + CHECK_SECONDS
+            # Written down first: an answer that is dropped would be sent once more.
+            ledger.turn(answers, 0)
+            answers = []
             _check(ledger)
         has_room = len(ledger.out) - len(answers) < LOW_WATER and now >= claim_at
         claimed = ledger.turn(answers, WINDOW if has_room else 0)
         answers = writer.hand_over(claimed, wire)
-        if ledger.refusal:
-            raise jobs.Refused(ledger.refusal)
         if ledger.is_slowed:
             ledger.put_back(wire.take_back())
         if has_room and not claimed:
             wait = ledger.wait_seconds()
             if wait is None and not ledger.out:
-                return
+                break
             if wait is not None and wait > PATIENCE_SECONDS and not ledger.out:
                 later = ledger.clock() + timedelta(seconds=wait)
                 ledger.held.give_back(
@@ -136,6 +137,8 @@ def _pump(ledger: Ledger, wire: Wire, writer: Writer) -> None:
             claim_at = now + min(CHECK_SECONDS if wait is None else wait, CHECK_SECONDS)
         if not answers:
             answers = _gathered(wire, min(check_at, max(claim_at, now)) - now)
+    if ledger.stopped:
+        raise jobs.Refused(" ".join(ledger.stopped.values()))
 
 
 def _gathered(wire: Wire, seconds: float) -> list[Answer]:

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, Exists, F, Min, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Min, Q, QuerySet, Value, When
+from django.db.models.lookups import GreaterThanOrEqual
 from django.utils.translation import gettext as _
 
 from campaigns.channels.base import Channel, Outcome, Receipt
@@ -31,8 +32,7 @@ MAX_COPIES = 2
 BACKOFF_SECONDS = 2.0  # doubles with each attempt
 SLOW_DOWN_SECONDS = 30.0
 
-# Outcomes that say nothing about this message: the attempt does not count.
-UNCOUNTED = (Outcome.RATE_LIMITED, Outcome.CREDENTIALS)
+MANY_REFUSALS = 20  # of our credentials at one origin: the fault is no subscription's
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,12 @@ class Ledger:
         self.out: dict[int, Claimed] = {}
         self.n_done = self.rows.filter(status__in=Delivery.TERMINAL).count()
         self.n_all = self.rows.count()
-        self.refusal = ""  # why nothing more can be sent, once that is so
-        self.is_slowed = False  # an origin asked for a rest since the last put_back
+        self.stopped: dict[str, str] = {}  # origins that refuse us: what to do about it
+        self.is_slowed = False  # an origin wants no more now, since the last put_back
         self._needs_name = needs_name
         self._held_origins: dict[str, datetime] = {}
+        self._trusting: set[str] = set()  # origins that accepted something
+        self._refused: dict[str, set[int]] = defaultdict(set)  # by origin: deliveries
 
     def take_over(self) -> None:
         """What another worker had on the wire may have arrived: once more, or never."""
@@ -112,7 +114,7 @@ class Ledger:
         with transaction.atomic():
             self.held.guard()
             self._record(answers)
-            claimed = self._claim(room) if room and not self.refusal else []
+            claimed = self._claim(room) if room else []
         self.out.update((row.id, row) for row in claimed)
         return claimed
 
@@ -126,6 +128,12 @@ class Ledger:
                     When(copies_possible__gt=0, then=Value(Status.UNKNOWN)),
                     default=Value(Status.PLANNED),
                 ),
+                # Counted again when it is claimed again.
+                copies_possible=Case(
+                    When(copies_possible__gt=0, then=F("copies_possible") - 1),
+                    default=F("copies_possible"),
+                    output_field=Delivery._meta.get_field("copies_possible"),
+                ),
                 attempts=F("attempts") - 1,
             )
         for delivery_id in delivery_ids:
@@ -134,6 +142,8 @@ class Ledger:
     def next_due(self) -> datetime | None:
         """When the earliest waiting delivery may be sent; None when none waits."""
         waiting = self.rows.filter(status__in=WAITING)
+        if self.stopped:
+            waiting = waiting.exclude(contact_point__origin__in=self.stopped)
         return waiting.aggregate(at=Min("send_at"))["at"]
 
     def wait_seconds(self) -> float | None:
@@ -164,8 +174,9 @@ class Ledger:
         self._held_origins = {
             origin: until for origin, until in self._held_origins.items() if until > now
         }
-        if self._held_origins:
-            due = due.exclude(contact_point__origin__in=self._held_origins)
+        if self._held_origins or self.stopped:
+            closed = [*self._held_origins, *self.stopped]
+            due = due.exclude(contact_point__origin__in=closed)
         ids: list[int] = []
         for status in WAITING:
             # One status at a time, so that the index answers in order and stops.
@@ -181,24 +192,11 @@ class Ledger:
         return self._claimed(ids)
 
     def _claimed(self, ids: list[int]) -> list[Claimed]:
-        """Take those who still agree and can be reached; the others are told why."""
-        chosen = self.rows.filter(pk__in=ids)
-        agreed = audience.agreed(self.launch.campaign.channel, "recipient__customer")
-        chosen = chosen.annotate(agrees=Exists(agreed))
-        self._close(
-            list(chosen.filter(agrees=False).values_list("pk", flat=True)),
-            Status.CANCELLED,
-            _("The consent was withdrawn."),
-        )
-        self._close(
-            list(
-                chosen.filter(
-                    status__in=WAITING, contact_point__is_active=False
-                ).values_list("pk", flat=True)
-            ),
-            Status.CANCELLED,
-            _("The address is not in use any more."),
-        )
+        """Take those who may still be written to; the others are told why."""
+        for objection, reason in self._objections():
+            rows = self.rows.filter(objection, pk__in=ids, status__in=WAITING)
+            found = list(rows.values_list("pk", flat=True))
+            self._close(found, Status.CANCELLED, reason)
         rows = self.rows.filter(pk__in=ids, status__in=WAITING)
         copies = F("copies_possible")
         rows.update(
@@ -211,6 +209,29 @@ class Ledger:
             attempts=F("attempts") + 1,
         )
         return list(self._details(ids))
+
+    def _objections(self) -> list[tuple[Q, str]]:
+        """What may have changed since the plan, and the reason that is then written."""
+        campaign = self.launch.campaign
+        agreed = audience.agreed(campaign.channel, "recipient__customer")
+        is_theirs = Q(contact_point__customer=F("recipient__customer"))
+        objections = [
+            (~Q(Exists(agreed)), _("The consent was withdrawn.")),
+            (
+                Q(contact_point__is_active=False),
+                _("The address is not in use any more."),
+            ),
+            # Somebody else logged in on that browser: it is not for their eyes.
+            (~is_theirs, _("The address belongs to somebody else by now.")),
+        ]
+        if campaign.cap_per_week is not None:
+            # Two launches that were planned side by side both found room.
+            n_recent = audience.n_recent(
+                self.clock(), customer="recipient__customer", but=self.launch
+            )
+            capped = GreaterThanOrEqual(n_recent, campaign.cap_per_week)
+            objections.append((Q(capped), _("The message cap was reached.")))
+        return objections
 
     def _details(self, ids: list[int]) -> list[Claimed]:
         fields = [
@@ -241,6 +262,7 @@ class Ledger:
             row = self.out.pop(delivery_id)
             if receipt.outcome is Outcome.ACCEPTED:
                 accepted.append((row, receipt))
+                self._trusting.add(row.origin)
                 continue
             groups[self._ending(row, receipt, now)].append(delivery_id)
             if receipt.outcome.drops_contact:
@@ -248,6 +270,10 @@ class Ledger:
         self._record_accepted(accepted, now)
         for ending, ids in groups.items():
             self._record_ending(ending, ids, now)
+        for origin in self.stopped.keys() & self._refused.keys():
+            # The fault was ours: nobody's attempts are used up by it.
+            again = self.rows.filter(pk__in=self._refused.pop(origin))
+            again.filter(status=Status.RETRY).update(attempts=0, send_at=now)
         if gone:
             ContactPoint.objects.filter(pk__in=gone).update(
                 is_active=False, inactive_reason=contacts.GONE
@@ -299,15 +325,34 @@ class Ledger:
         if outcome is Outcome.GONE:
             return Ending(Status.GONE, reason, receipt.status)
         if outcome is Outcome.CREDENTIALS:
-            self.refusal = _(
-                "%(origin)s does not accept our credentials (%(reason)s). Nothing "
-                "more was sent; mend the key and resume the campaign."
-            ) % {"origin": receipt.origin, "reason": reason}
-            status = Status.UNKNOWN if row.copies else Status.PLANNED
-            return Ending(status, reason, receipt.status, 0.0, is_counted=False)
+            return self._unaccepted(row, receipt, reason, now)
         if not outcome.may_try_again:
             return Ending(Status.FAILED, reason, receipt.status)
         return self._again(row, receipt, reason, now)
+
+    def _unaccepted(
+        self, row: Claimed, receipt: Receipt, reason: str, now: datetime
+    ) -> Ending:
+        """Whether one subscription refuses our key, or its whole service does.
+
+        One may be bound to an older key, or lead to a server of somebody's own, which
+        answers what it likes: that must not stop everybody's messages.
+        """
+        refused = self._refused[row.origin]
+        refused.add(row.id)
+        n_refused = sum(map(len, self._refused.values()))
+        is_everybody = not self._trusting and n_refused >= self.n_all - self.n_done
+        if row.origin in self._trusting:
+            return Ending(Status.FAILED, reason, receipt.status)
+        if len(refused) < MANY_REFUSALS and not is_everybody:
+            return self._again(row, receipt, reason, now)
+        self.is_slowed = True
+        self.stopped[row.origin] = _(
+            "%(origin)s does not accept our credentials (%(reason)s). Nothing more was "
+            "sent there; mend the key and resume the campaign."
+        ) % {"origin": receipt.origin, "reason": reason}
+        status = Status.UNKNOWN if row.copies else Status.PLANNED
+        return Ending(status, reason, receipt.status, 0.0, is_counted=False)
 
     def _again(
         self, row: Claimed, receipt: Receipt, reason: str, now: datetime
@@ -325,7 +370,8 @@ class Ledger:
         wait = BACKOFF_SECONDS * 2 ** (row.attempts - 1) if wait is None else wait
         if now + timedelta(seconds=wait) >= self.deadline:
             return Ending(Status.FAILED, reason, receipt.status)
-        counted = receipt.outcome not in UNCOUNTED
+        # Being slowed down says nothing about this message.
+        counted = receipt.outcome is not Outcome.RATE_LIMITED
         if receipt.outcome is not Outcome.UNKNOWN:
             return Ending(Status.RETRY, reason, receipt.status, wait, counted)
         if not self.channel.collapses or row.copies >= MAX_COPIES:

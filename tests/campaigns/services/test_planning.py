@@ -247,6 +247,18 @@ def test_cancelling_closes_what_was_planned():
         planning.resume(campaign, actor=None)
 
 
+def test_cancelling_closes_the_rest_of_a_launch_that_failed_too():
+    worlds.make_reachable(worlds.make_people(5))
+    campaign = worlds.make_campaign(holdout_share=0.0)
+    launch = worlds.make_planned(campaign)
+    Launch.objects.update(status="failed")
+    planning.settle()
+    planning.cancel(campaign, actor=None)
+    launch.refresh_from_db()
+    assert launch.status == Launch.Status.FAILED
+    assert set(launch.deliveries.values_list("status", flat=True)) == {"cancelled"}
+
+
 def test_a_withdrawn_consent_is_no_consent():
     people = worlds.make_people(5)
     worlds.make_reachable(people)

@@ -162,6 +162,31 @@ def test_an_address_switched_off_after_planning_is_not_written_to(launch):
     assert delivery.status == Status.CANCELLED and "address" in delivery.reason
 
 
+def test_a_browser_that_is_somebody_elses_by_now_does_not_get_the_message(launch):
+    delivery, target = first_target(launch)
+    other = launch.recipients.exclude(pk=delivery.recipient_id).first()
+    point = ContactPoint.objects.filter(pk=delivery.contact_point_id)
+    point.update(customer=other.customer_id)
+    sending.run(launch)
+    delivery.refresh_from_db()
+    assert delivery.status == Status.CANCELLED and "else" in delivery.reason
+    assert target not in {sent.address.target for sent in memory.outbox}
+
+
+def test_two_launches_that_were_planned_side_by_side_keep_the_weekly_cap():
+    worlds.make_reachable(worlds.make_people(3), devices=2)
+    fields = {"holdout_share": 0.0, "cap_per_week": 1}
+    first, second = (
+        worlds.make_planned(worlds.make_campaign(name=name, **fields)) for name in "ab"
+    )
+    sending.run(first)
+    sending.run(second)
+    assert statuses(first) == {"accepted": 6}  # two devices, one message
+    assert statuses(second) == {"cancelled": 6}
+    assert "cap" in second.deliveries.first().reason
+    assert {row.arm for row in second.recipients.all()} == {"treated"}
+
+
 @pytest.mark.parametrize(
     ("receipt", "status", "is_active"),
     [
@@ -248,6 +273,19 @@ def test_an_answer_that_never_came_is_a_copy_at_most_twice(launch):
     assert (delivery.status, delivery.copies_possible) == (Status.FAILED, 2)
 
 
+def test_a_copy_that_was_taken_back_before_the_wire_is_not_counted(launch):
+    Delivery.objects.update(status=Status.UNKNOWN, attempts=1)
+    with pytest.raises(jobs.GivenBack), jobs.hold(launch) as held:
+        channel = Scripted([])
+        ledger = sending.Ledger(launch, held, channel, timezone.now, needs_name=False)
+        for _turn in range(3):
+            ledger.put_back([row.id for row in ledger.turn([], 20)])
+        held.give_back("")
+    send(launch, Scripted([]))
+    counted = launch.deliveries.values_list("attempts", "copies_possible")
+    assert set(counted) == {(2, 1)}
+
+
 def test_a_channel_that_cannot_replace_sends_no_second_copy(launch):
     class Plain(Scripted):
         collapses = False
@@ -277,6 +315,41 @@ def test_refused_credentials_stop_everything_with_a_sentence_and_resume_goes_on(
     assert set(launch.deliveries.values_list("attempts", flat=True)) == {1}
 
 
+@pytest.mark.parametrize("origin", ["memory:", "https://evil.example"])
+def test_one_browser_that_refuses_our_key_stops_nobody_else(launch, origin):
+    """It was subscribed with an older key, or its service is somebody's own."""
+    delivery, target = first_target(launch)
+    point = ContactPoint.objects.filter(pk=delivery.contact_point_id)
+    point.update(origin=origin)
+    refused = Receipt(Outcome.CREDENTIALS, 403, retry_after=0.05, origin=origin)
+    send(launch, Scripted({target: [refused] * 9}), connections=1)
+    delivery.refresh_from_db()
+    assert delivery.status == Status.FAILED and "403" in delivery.reason
+    assert statuses(launch) == {"accepted": 19, "failed": 1}
+    assert launch.campaign.launches.get().status == Launch.Status.DONE
+
+
+def test_a_service_that_refuses_our_key_waits_while_the_others_are_served():
+    worlds.make_reachable(worlds.make_people(60))
+    launch = worlds.make_planned(worlds.make_campaign(holdout_share=0.0))
+    half = launch.deliveries.order_by("pk")[:30].values("contact_point")
+    ContactPoint.objects.filter(pk__in=half).update(origin="https://push.example")
+    targets = launch.deliveries.filter(contact_point__in=half).values_list(
+        "recipient__customer", flat=True
+    )
+    refused = Receipt(
+        Outcome.CREDENTIALS, 403, retry_after=60.0, origin="https://push.example"
+    )
+    channel = Scripted({f"{pk}/0": [refused] * 9 for pk in targets})
+    with pytest.raises(jobs.Refused, match="https://push.example does not accept"):
+        send(launch, channel, connections=2)
+    assert statuses(launch)["accepted"] == 30
+    planning.resume(launch.campaign, actor=None)
+    sending.run(Launch.objects.get())
+    assert statuses(launch) == {"accepted": 60}
+    assert set(launch.deliveries.values_list("attempts", flat=True)) == {1}
+
+
 def test_a_message_that_is_too_late_is_not_sent(launch):
     late = timezone.now() + timedelta(seconds=launch.campaign.ttl_seconds + 1)
     send(launch, clock=lambda: late)
@@ -300,9 +373,10 @@ def test_a_paused_campaign_waits_and_goes_on_where_it_stopped(launch):
 class Slow(Scripted):
     """Takes its time, and calls somebody when the first message is on the wire."""
 
-    def __init__(self, then) -> None:
+    def __init__(self, then, *, seconds: float = 0.4) -> None:
         super().__init__([])
         self.then = then
+        self.seconds = seconds
 
     def session(self) -> Session:
         return SlowSession(self)
@@ -316,7 +390,7 @@ class SlowSession(ScriptedSession):
             thread = threading.Thread(target=self.channel.then)
             thread.start()
         self.channel.calls.append((address.target, message.collapse_key))
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(self.channel.seconds)
         return Receipt(Outcome.ACCEPTED, 201)
 
 
@@ -346,6 +420,20 @@ def test_a_pause_takes_hold_within_seconds_and_forgets_nothing(launch):
         "planned": 20 - len(channel.calls),
     }
     assert launch.deliveries.filter(status="planned", attempts__gt=0).count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pause_amid_many_answers_loses_none_of_them():
+    worlds.make_reachable(worlds.make_people(200))
+    launch = worlds.make_planned(worlds.make_campaign(holdout_share=0.0))
+    pause = in_a_thread(lambda: planning.pause(launch.campaign, actor=None))
+    channel = Slow(pause, seconds=0.03)
+    began = time.monotonic()
+    with pytest.raises(jobs.GivenBack):
+        send(launch, channel, connections=4)
+    assert time.monotonic() - began < 10  # it waits for no answer that it has had
+    n_sent = len(channel.calls)
+    assert statuses(launch) == {"accepted": n_sent, "planned": 200 - n_sent}
 
 
 @pytest.mark.django_db(transaction=True)

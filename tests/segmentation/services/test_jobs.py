@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import mmap
+import os
+import signal
 import threading
 import time
 
@@ -13,7 +16,7 @@ from django.utils import timezone
 
 from segmentation import clock, tasks
 from segmentation.models import ImportJob, Job, Notice, Source
-from segmentation.services import jobs
+from segmentation.services import jobs, stopping
 from tests.processes import until
 
 Status = Job.Status
@@ -344,15 +347,47 @@ def test_an_accident_is_written_and_let_through(job):
     assert Notice.objects.count() == 1
 
 
-@pytest.mark.parametrize("signal", [SystemExit, KeyboardInterrupt])
-def test_a_process_that_is_told_to_stop_gives_the_job_back(job, signal):
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
+def test_a_process_that_ends_gives_the_job_back(job, end):
     ImportJob.objects.filter(pk=job.pk).update(hinted_at=timezone.now())
-    with pytest.raises(signal), jobs.hold(job):
-        raise signal
+    with pytest.raises(end), jobs.hold(job):
+        raise end
     job.refresh_from_db()
     assert (job.status, job.lost_leases, job.holder) == (Status.QUEUED, 0, "")
     assert wanted() == [job.pk]
     assert claimed(job).fence == 2
+
+
+@pytest.fixture
+def untold(monkeypatch) -> None:
+    """This process hears, but it is not really ended."""
+    monkeypatch.setattr(stopping, "_told", mmap.mmap(-1, 1))
+
+
+def test_a_sigterm_gives_the_job_back_at_its_next_step_and_costs_no_lease(job, untold):
+    mine = ImportJob.objects.get(pk=job.pk)
+    with pytest.raises(jobs.ToldToEnd, match="another takes"), jobs.hold(mine) as held:
+        held.progress(1, 10)
+        os.kill(os.getpid(), signal.SIGTERM)
+        held.progress(2, 10)
+    job.refresh_from_db()
+    assert (job.status, job.lost_leases, job.holder) == (Status.QUEUED, 0, "")
+    assert wanted() == [job.pk]
+    with pytest.raises(jobs.ToldToEnd), jobs.hold(mine):
+        pass  # who is ending takes up nothing new
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_deed_that_does_not_hear_is_let_go_by_its_heart(job, untold, monkeypatch):
+    monkeypatch.setattr(jobs, "LET_GO_SECONDS", 0.4)
+    mine = ImportJob.objects.get(pk=job.pk)
+    with pytest.raises(jobs.LostLease), jobs.hold(mine) as held:
+        stopping.tell()
+        until(lambda: ImportJob.objects.get(pk=job.pk).status == Status.QUEUED)
+        held.guard()
+    job.refresh_from_db()
+    assert (job.status, job.lost_leases) == (Status.QUEUED, 0)
+    assert wanted() == [job.pk]
 
 
 def test_a_database_that_goes_away_leaves_the_job_to_the_next_worker(job):

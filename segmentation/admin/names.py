@@ -1,0 +1,27 @@
+"""What a person calls an algorithm; one that somebody added keeps its own name."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from segmentation.models import ModelRun
+
+_NAMES = {
+    "popularity": gettext_lazy("Popularity"),
+    "personal_frequency": gettext_lazy("Personal frequency"),
+    "item_knn": gettext_lazy("Item kNN"),
+    "als": gettext_lazy("ALS matrix factorisation"),
+    "ncf": gettext_lazy("Neural CF"),
+}
+_NETWORKS = {"gmf": "GMF", "mlp": "MLP", "neumf": "NeuMF"}
+
+
+def algorithm(run: ModelRun) -> str:
+    """``ALS matrix factorisation``, ``Neural CF (GMF)``."""
+    name = str(_NAMES.get(run.algorithm, run.algorithm))
+    network = run.chosen_params.get("network") or run.params.get("network")
+    if not network:
+        return name
+    words = {"name": name, "network": _NETWORKS.get(network, network)}
+    return _("%(name)s (%(network)s)") % words
