@@ -32,7 +32,7 @@ from campaigns.models import (
     Launch,
     Recipient,
 )
-from segmentation.models import Customer, Membership
+from segmentation.models import Customer, Membership, Merge
 
 CHUNK = 5000
 CAP_PERIOD = timedelta(days=7)
@@ -53,11 +53,14 @@ class Chunk:
 
 def members(campaign: Campaign) -> QuerySet[Customer]:
     """Everybody the campaign is for, whether or not they may be written to."""
+    # Who was merged into somebody is that person, and is written to as that person.
+    merged = Merge.objects.filter(merged=OuterRef("pk"), undone_at=None)
+    people = Customer.objects.filter(~Exists(merged))
     if campaign.to_everyone:
-        return Customer.objects.all()
+        return people
     chosen = list(campaign.segments.values_list("pk", flat=True))
     inside = Membership.objects.filter(customer=OuterRef("pk"), segment__in=chosen)
-    return Customer.objects.filter(Exists(inside))
+    return people.filter(Exists(inside))
 
 
 def chunks(campaign: Campaign, *, after: int, at: datetime) -> Iterator[Chunk]:

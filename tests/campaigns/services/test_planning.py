@@ -11,6 +11,7 @@ from campaigns.models import Campaign, Consent, Delivery, Launch, Recipient
 from campaigns.services import audience, planning, sending
 from segmentation.models import Event, Kind
 from segmentation.services import jobs
+from segmentation.services import people as who_is_who
 from tests import storefront
 from tests.campaigns import worlds
 
@@ -49,6 +50,16 @@ def test_everyone_is_in_one_place_and_the_sums_add_up():
     }
     assert plan.n_deliveries == 2 * plan.n_treated == launch.deliveries.count()
     assert 20 < plan.n_held_out < 55  # a quarter of 150
+
+
+def test_who_went_into_another_customer_is_not_written_to_twice():
+    people = worlds.make_people(10)
+    worlds.make_reachable(people)
+    who_is_who.merge(people[0], people[1])
+    launch = worlds.make_planned(worlds.make_campaign())
+    assert launch.recipients.filter(customer=people[0]).exists()
+    assert not launch.recipients.filter(customer=people[1]).exists()
+    assert planning.plan_of(launch).n_audience == 9
 
 
 def test_a_preview_says_what_the_launch_then_does():
