@@ -99,7 +99,9 @@ def guess_format(cells: pa.Array | pa.ChunkedArray, role: str) -> Guess:
 
 
 def _words(distinct: pa.Array, known: tuple[str, ...]) -> Guess:
-    nothing = distinct.filter(pc.is_in(pc.utf8_lower(distinct), pa.array(known)))
+    nothing = distinct.filter(
+        pc.is_in(pc.utf8_lower(distinct), pa.array(known, pa.string()))
+    )
     found = tuple(sorted({word.lower() for word in nothing.to_pylist()}))
     if not found:
         return Guess(Format(), "Taken as it stands.")

@@ -22,8 +22,11 @@ INSTANT = pa.timestamp("us", "UTC")
 # from the day after, days count from 30 December 1899, before it from the 31st.
 _LEAP_BUG = 60
 _SERIAL_START = np.datetime64("1899-12-30", "us").astype(np.int64)
+_FIRST_WALL, _LAST_WALL = pd.Timestamp(1899, 12, 30), pd.Timestamp(2200, 1, 3)
 _DAY = 86_400_000_000  # microseconds
-_FAR = 4e17  # microseconds; beyond what a plausible time can be, within int64
+# “2017-01” ends like an offset, so a time must stand before it.
+_ZONED = r"[T :]\d.*(?:Z|[+-]\d\d(?::?\d\d)?)$"
+_FAR = 4e17  # microseconds: no plausible time, and still an int64
 
 
 def read(raw: pa.Array, form: Format, zone: ZoneInfo) -> Cleaned:
@@ -44,7 +47,8 @@ def read(raw: pa.Array, form: Format, zone: ZoneInfo) -> Cleaned:
         times = _joined(*dates.read(texts.folded(text), form.date), zone)
     elif form.date:
         utc = "%z" in form.date or "%Z" in form.date
-        times = _absolute_or_local(_parsed(text, form.date, utc=utc), zone)
+        read = _parsed(text, form.date, utc=utc)
+        times = _instants(read) if utc else _localised(read, zone)
     else:
         times = _iso(text, zone)
     unread = np.asarray(text.is_valid()) & is_null(times)
@@ -67,41 +71,45 @@ def _iso(text: pa.Array, zone: ZoneInfo) -> pa.Array:
     # The parser takes “now” and “today” for the moment of the import.
     if np.isin(pc.binary_length(text), (3, 5)).any():
         text = pc.if_else(pc.match_substring_regex(text, r"^\D"), None, text)
-    zoned = pc.match_substring_regex(text, r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$")
+    zoned = pc.match_substring_regex(text, _ZONED)
     if not is_true(zoned).any():
-        return _absolute_or_local(_parsed(text, "ISO8601"), zone)
-    absolute = _absolute_or_local(
-        _parsed(pc.if_else(zoned, text, None), "ISO8601", utc=True), zone
-    )
+        return _localised(_walls(text), zone)
+    absolute = _parsed(pc.if_else(zoned, text, None), "ISO8601", utc=True)
     if pc.all(zoned).as_py():  # nulls are left out
-        return absolute
-    local = _parsed(pc.if_else(zoned, None, text), "ISO8601")
-    return pc.coalesce(_absolute_or_local(local, zone), absolute)
+        return _instants(absolute)
+    local = _localised(_walls(pc.if_else(zoned, None, text)), zone)
+    return pc.coalesce(local, _instants(absolute))
+
+
+def _walls(text: pa.Array) -> pd.Series:
+    """What a clock on the wall shows. By way of UTC, or one odd cell stops the rest."""
+    return _parsed(text, "ISO8601", utc=True).dt.tz_localize(None)
 
 
 def _parsed(text: pa.Array, form: str, *, utc: bool = False) -> pd.Series:
     return pd.to_datetime(text.to_pandas(), errors="coerce", format=form, utc=utc)
 
 
-def _absolute_or_local(times: pd.Series, zone: ZoneInfo) -> pa.Array:
-    if times.dt.tz is None:
-        times = times.dt.tz_localize(
-            zone.key, ambiguous=True, nonexistent="shift_forward"
-        )
+def _localised(walls: pd.Series, zone: ZoneInfo) -> pa.Array:
+    """Null where implausible: a zone has no rules for 31 December 9999."""
+    walls = walls.where((walls > _FIRST_WALL) & (walls < _LAST_WALL))
+    return _instants(
+        walls.dt.tz_localize(zone.key, ambiguous=True, nonexistent="shift_forward")
+    )
+
+
+def _instants(times: pd.Series) -> pa.Array:
     utc = times.dt.tz_convert("UTC").dt.as_unit("us")
     return pa.array(utc, INSTANT, from_pandas=True)
 
 
 def _joined(local: NDArray[np.int64], offsets: Mask, zone: ZoneInfo) -> pa.Array:
     """Of microseconds since 1970 (`dates.NEVER`: none), UTC where a zone was given."""
-    moments = local.view("datetime64[us]")
+    absolute = pa.array(local, INSTANT, mask=local == dates.NEVER)
     if offsets.all():
-        return _absolute_or_local(pd.Series(moments).dt.tz_localize("UTC"), zone)
-    times = _absolute_or_local(pd.Series(moments), zone)
-    if offsets.any():
-        absolute = pa.array(local, INSTANT, mask=local == dates.NEVER)
-        times = pc.if_else(pa.array(offsets), absolute, times)
-    return times
+        return absolute
+    times = _localised(pd.Series(local.view("datetime64[us]")), zone)
+    return pc.if_else(pa.array(offsets), absolute, times) if offsets.any() else times
 
 
 def _counted(number: NDArray[np.float64], unit: str, zone: ZoneInfo) -> pa.Array:

@@ -16,6 +16,12 @@ RULES = SimpleNamespace(time_zone=ZoneInfo("Europe/Berlin"), kinds={"view": 1})
 DMY, MDY, YMD = (Format(date=order) for order in ("dmy", "mdy", "ymd"))
 SERIAL = Format(date="serial")
 POINT, COMMA = Format(decimal="."), Format(decimal=",")
+CURRENCIES = (
+    *("€12.50", "12.50 €", "$12.50", "US$12.50", "$12.50 USD", "HK$12.50", "R$ 12.50"),
+    *("£ 12.50", "¥12.50", "￥12.50", "₹12.50", "12.50 ₽", "12.50元", "RMB 12.50"),
+    *("USD 12.50", "12.50 EUR", "eur 12.50", "CHF 12.50", "Rs. 12.50"),
+    *("12.50 kr", "kr. 12.50", "12.50 zł", "12.50 Kč"),
+)
 NBSP, THIN, NARROW = "\u00a0", "\u2009", "\u202f"
 
 
@@ -75,9 +81,7 @@ def test_a_number_is_read_as_its_column_is_written(cell, form, value):
 
 @pytest.mark.parametrize(
     "cell",
-    "€12.50|12.50 €|$12.50|US$12.50|$12.50 USD|£ 12.50|¥12.50|￥12.50|₹12.50|12.50元"
-    "|USD 12.50|12.50 EUR|eur 12.50|12.50 kr|kr. 12.50|12.50 zł|R$ 12.50|CHF 12.50"
-    "|12.50 Kč|RMB 12.50|Rs. 12.50|12.50 ₽|HK$12.50".split("|"),
+    CURRENCIES,
 )
 def test_a_currency_may_stand_before_or_after(cell):
     assert number(cell, POINT) == 12.5
@@ -281,6 +285,19 @@ def test_a_column_may_mix_local_times_and_times_with_a_zone():
     noon = datetime(2024, 1, 31, 17, 5, tzinfo=UTC)
     hour = timedelta(hours=1)
     assert values == [noon, noon - 2 * hour, None, noon + hour] and not any(bad)
+
+
+def test_no_cell_stops_the_others_of_its_column():
+    """Each of these once was an error of the parser for the whole column."""
+    odd = ["2024-01-31T18+01", "20240131T1805Z", "9999-12-31 23:59", "0001-01-01", "x"]
+    form = Format(time_zone="America/New_York")
+    values, bad, _why = clean([*odd, "2024-01-31 18:05"], "time", form)
+    assert bad == [False, False, True, True, True, False]
+    hours = [value.hour for value in values if value]
+    assert hours == [17, 18, 23]
+    odd = ["1.1.9999", "2e6", "99999999999999999999", "1e-300", "-inf", "31.01.2024"]
+    assert clean(odd, "time", DMY)[1] == [True] * 5 + [False]
+    assert clean(odd, "time", SERIAL)[1] == [True] * 6
 
 
 def test_microseconds_are_kept_and_what_is_finer_is_cut():
