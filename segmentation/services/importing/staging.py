@@ -48,6 +48,7 @@ def stage(job: ImportJob, held: jobs.Held) -> Staged:
     held.write(
         rows_read=counts["read"],
         rows_rejected=counts["rejected"],
+        rows_ignored=counts["ignored"],
         quality=counts["quality"],
         columns=columns,
     )
@@ -96,7 +97,7 @@ def _read_through(
         itemless=WITHOUT_ITEM,
         currency=conf.currency(),
     )
-    n_read = 0
+    n_read = n_ignored = 0
     quality = _Quality([*plan.columns])
     schema = mapping.canonical(_no_rows(reader.headers), plan).table.schema
     with (
@@ -110,6 +111,7 @@ def _read_through(
             rejects.add(chunk, clean.rejects)
             quality.add(clean.table)
             n_read += chunk.num_rows
+            n_ignored += clean.ignored
             held.progress(
                 n_read, reader.n_rows, unit=_("rows"), message=_("Reading the file")
             )
@@ -117,7 +119,12 @@ def _read_through(
     n_read += rejects.n_ragged
     if not n_read:
         raise reading.Unreadable(reading.NO_ROWS)
-    return {"read": n_read, "rejected": rejects.n, "quality": quality.report()}
+    return {
+        "read": n_read,
+        "rejected": rejects.n,
+        "ignored": n_ignored,
+        "quality": quality.report(),
+    }
 
 
 def _no_rows(headers: list[str]) -> pa.Table:

@@ -1,0 +1,145 @@
+"""From the cells of a chunk to canonical columns, and the rows that cannot follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segmentation.engine import cleaning
+from segmentation.engine.cleaning import TEXT
+from segmentation.engine.mapping.fields import (
+    ATTRIBUTES,
+    FIELDS,
+    LENGTHS,
+    REQUIRED,
+    MappingError,
+)
+from segmentation.engine.mapping.plans import Plan
+from segmentation.engine.mapping.shapes import told
+from segmentation.engine.mapping.specs import Column
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Rows that cannot come in: position in the chunk, target, value and reason."""
+
+    rows: np.ndarray
+    columns: list[str]
+    values: list[str]
+    reasons: list[str]
+
+
+@dataclass
+class Canonical:
+    """A chunk in canonical columns, and what was refused of it."""
+
+    table: pa.Table
+    kept: np.ndarray  # positions in the chunk that the table's rows came from
+    rejects: Rejects
+    ignored: int  # rows left aside on purpose: neither kept nor rejected
+
+
+def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
+    """Clean a chunk: every target column typed, rows that fail set aside."""
+    given = told(chunk, plan)
+    columns: dict[str, pa.Array] = {}
+    found = _Findings(given.ignored)
+    for target, role in FIELDS[plan.kind].items():
+        column = plan.columns.get(target)
+        if column is None:
+            columns[target] = pa.nulls(chunk.num_rows, cleaning.type_of(role))
+        else:
+            raw = given.cells[target]
+            columns[target], bad, why = _cleaned(raw, role, target, column, plan)
+            found.add(bad, target, raw, why)
+            if target in LENGTHS:
+                most = LENGTHS[target]
+                long = cleaning.longer(columns[target], most)
+                found.add(long, target, raw, f"is longer than {most} characters")
+    for target in REQUIRED[plan.kind]:
+        found.add(cleaning.is_null(columns[target]), target, None, "is missing")
+    if plan.kind == "events":
+        _check_event_rows(columns, found, plan)
+    for name, column in plan.attributes.items():
+        raw = given.cells[ATTRIBUTES + name]
+        text, bad, why = _cleaned(raw, TEXT, ATTRIBUTES + name, column, plan)
+        columns[ATTRIBUTES + name] = text
+        found.add(bad, ATTRIBUTES + name, raw, why)
+    kept = np.flatnonzero(~found.bad)
+    n_ignored = int(given.ignored.sum())
+    return Canonical(pa.table(columns).take(kept), kept, found.rejects(), n_ignored)
+
+
+def _check_event_rows(
+    columns: dict[str, pa.Array], found: _Findings, plan: Plan
+) -> None:
+    nobody = cleaning.is_null(columns["customer"]) & cleaning.is_null(
+        columns["visitor"]
+    )
+    found.add(nobody, "customer", None, "is missing: nobody did this")
+    itemless = pa.array(plan.itemless, pa.int64())
+    may_lack = np.asarray(pc.is_in(columns["kind"], itemless))
+    found.add(cleaning.is_null(columns["item"]) & ~may_lack, "item", None, "is missing")
+    _check_currency(columns, found, plan)
+    both = np.asarray(columns["customer"].is_valid())
+    columns["visitor"] = pc.if_else(pa.array(both), None, columns["visitor"])
+    columns["quantity"] = pc.fill_null(columns["quantity"], 1.0)
+    quantity, price, amount = (columns[n] for n in ("quantity", "price", "amount"))
+    counted = pc.if_else(pc.equal(quantity, 0.0), None, quantity)
+    columns["amount"] = pc.coalesce(amount, pc.multiply(price, quantity))
+    columns["price"] = pc.coalesce(price, pc.divide(amount, counted))
+    for name in ("amount", "price"):
+        beyond = cleaning.is_true(pc.invert(pc.is_finite(columns[name])))
+        found.add(beyond, name, None, "is too large")
+
+
+def _check_currency(columns: dict[str, pa.Array], found: _Findings, plan: Plan) -> None:
+    """Amounts are summed, so they are in one currency or not at all."""
+    columns["currency"] = pc.utf8_upper(columns["currency"])
+    if plan.currency:
+        foreign = cleaning.is_true(pc.not_equal(columns["currency"], plan.currency))
+        why = f"is not {plan.currency}, which amounts are kept in"
+        found.add(foreign, "currency", columns["currency"], why)
+
+
+class _Findings:
+    """Collects the first thing wrong with each row."""
+
+    def __init__(self, ignored: cleaning.Mask) -> None:
+        self.bad = ignored.copy()  # nothing is said of these
+        self._parts: list[tuple[np.ndarray, str, list[str | None], str]] = []
+
+    def add(self, bad: np.ndarray, column: str, raw: pa.Array | None, why: str) -> None:
+        rows = np.flatnonzero(bad & ~self.bad)
+        if len(rows):
+            self.bad[rows] = True
+            values: list[str | None] = (
+                [""] * len(rows)
+                if raw is None
+                else cleaning.as_text(raw.take(pa.array(rows)))
+            )
+            self._parts.append((rows, column, values, why))
+
+    def rejects(self) -> Rejects:
+        if not self._parts:
+            return Rejects(np.empty(0, dtype=np.int64), [], [], [])
+        rows = np.concatenate([part[0] for part in self._parts])
+        columns = [c for part in self._parts for c in [part[1]] * len(part[0])]
+        values = [v or "" for part in self._parts for v in part[2]]
+        reasons = [f"{part[1]} {part[3]}" for part in self._parts for _row in part[0]]
+        return Rejects(rows, columns, values, reasons)
+
+
+def _cleaned(
+    raw: pa.Array, role: str, target: str, column: Column, plan: Plan
+) -> cleaning.Cleaned:
+    try:
+        return cleaning.clean(raw, role, plan, column.format)
+    except pa.ArrowException as error:
+        raise MappingError(
+            f"The column “{column.name}” (for {target}) holds {raw.type}, which cannot "
+            f"be read as a {role}: {error}"
+        ) from error
