@@ -1,0 +1,52 @@
+"""Files of any shop to canonical columns: which column is what, and how it is read.
+
+A mapping is ``{target field: spec}`` (`specs`). `plan` checks it against a file,
+`canonical` applies it to the file's chunks, `guess_columns` proposes one.
+"""
+
+from segmentation.engine.cleaning import NULLS
+from segmentation.engine.mapping.fields import (
+    ATTRIBUTES,
+    FIELDS,
+    IGNORE,
+    LENGTHS,
+    REQUIRED,
+    MappingError,
+    role_of,
+)
+from segmentation.engine.mapping.names import guess, signature
+from segmentation.engine.mapping.plans import SHAPES, Plan, plan
+from segmentation.engine.mapping.rows import Canonical, Rejects, canonical
+from segmentation.engine.mapping.specs import (
+    NUMBERS,
+    Column,
+    Spec,
+    Split,
+    read_column,
+    read_columns,
+)
+
+__all__ = [
+    "ATTRIBUTES",
+    "FIELDS",
+    "IGNORE",
+    "LENGTHS",
+    "NULLS",
+    "NUMBERS",
+    "REQUIRED",
+    "SHAPES",
+    "Canonical",
+    "Column",
+    "MappingError",
+    "Plan",
+    "Rejects",
+    "Spec",
+    "Split",
+    "canonical",
+    "guess",
+    "plan",
+    "read_column",
+    "read_columns",
+    "role_of",
+    "signature",
+]

@@ -1,0 +1,121 @@
+"""A mapping checked against a file: what is read from where, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from segmentation.engine.cleaning import NUMBER, TIME
+from segmentation.engine.mapping.fields import (
+    ATTRIBUTES,
+    FIELDS,
+    REQUIRED,
+    MappingError,
+    role_of,
+)
+from segmentation.engine.mapping.specs import Column, read_columns
+
+# How lines belong together, and the field that says which do.
+SHAPES = {"": "", "order_lines": "order", "variant_lines": "group"}
+_SHAPE_KIND = {"order_lines": "events", "variant_lines": "items"}
+
+
+@dataclass
+class Carried:
+    """What the lines of the next chunk need of this one's."""
+
+    group: str | None = None
+    cells: dict[str, pa.Scalar] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """A checked mapping. It carries values over the borders of chunks, so it is for
+    one pass through one file, from its first chunk to its last."""
+
+    kind: str
+    columns: dict[str, Column]
+    time_zone: ZoneInfo
+    kinds: dict[str, int]
+    itemless: tuple[int, ...] = ()  # kinds that can be without an item
+    attributes: dict[str, Column] = field(default_factory=dict)
+    currency: str = ""  # the only one that amounts of events may be in; "": any
+    shape: str = ""
+    carried: Carried = field(default_factory=Carried)
+
+
+def plan(
+    kind: str,
+    columns: Mapping[str, Any],
+    headers: list[str],
+    *,
+    time_zone: ZoneInfo,
+    kinds: dict[str, int],
+    itemless: tuple[int, ...] = (),
+    currency: str = "",
+    shape: str = "",
+) -> Plan:
+    """Check a mapping against the file's headers; MappingError names what is wrong."""
+    read = read_columns(columns)
+    for target, column in read.items():
+        _check_column(kind, target, column, headers)
+    missing = [name for name in REQUIRED[kind] if name not in read]
+    if kind == "events" and not {"customer", "visitor"} & set(read):
+        missing.append("customer or visitor")
+    if missing:
+        raise MappingError(
+            f"The mapping says nothing about {', '.join(missing)}; name its column, "
+            "or a constant such as =purchase."
+        )
+    _check_shape(kind, shape, read)
+    plain = {name: column for name, column in read.items() if name in FIELDS[kind]}
+    attributes = {
+        name.removeprefix(ATTRIBUTES): column
+        for name, column in read.items()
+        if name not in plain
+    }
+    return Plan(kind, plain, time_zone, kinds, itemless, attributes, currency, shape)
+
+
+def _check_column(kind: str, target: str, column: Column, headers: list[str]) -> None:
+    role = role_of(kind, target)
+    if role is None:
+        raise MappingError(
+            f"“{target}” is no field of {kind}; the fields are "
+            f"{', '.join(FIELDS[kind])}."
+        )
+    for header in column.headers:
+        if header not in headers:
+            raise MappingError(
+                f"The file has no column “{header}” (for {target}); "
+                f"it has {', '.join(headers[:30])}."
+            )
+    form = column.format
+    if form.decimal and role != NUMBER:
+        raise MappingError(f"“{target}” is no number: it cannot have “number”.")
+    if (form.date or form.time_zone) and role != TIME:
+        raise MappingError(
+            f"“{target}” is no time: it cannot have “date” or “time_zone”."
+        )
+
+
+def _check_shape(kind: str, shape: str, columns: Mapping[str, Column]) -> None:
+    if not shape:
+        return
+    if shape not in SHAPES:
+        known = ", ".join(name for name in SHAPES if name)
+        raise MappingError(f"“{shape}” is no shape of a file; there are {known}.")
+    if kind != _SHAPE_KIND[shape]:
+        raise MappingError(
+            f"The shape {shape} is for {_SHAPE_KIND[shape]}, not {kind}."
+        )
+    group = SHAPES[shape]
+    if group not in columns or not columns[group].headers:
+        raise MappingError(
+            f"The shape {shape} needs a column for “{group}”: lines with the same "
+            f"{group} belong together."
+        )
