@@ -31,7 +31,6 @@ _GROUPS = {
     ",": r"[1-9]\d{0,2}(?:\.\d{3})+",
 }
 _EITHER = r"[1-9]\d{0,2}(?: \d{3})+|[1-9]\d{0,2}(?:'\d{3})+"
-
 _SIGNED = (
     r"^(?P<open>\()? ?(?P<sign>[+-])? ?(?P<amount>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)"
     r" ?(?P<percent>%)? ?(?P<last>-)? ?(?P<close>\))?$"
@@ -78,15 +77,13 @@ def _written(text: pa.Array, decimal: str) -> NDArray[np.float64]:
 
 
 def _grouped(text: pa.Array, decimal: str) -> NDArray[np.float64]:
-    """Digits with marks, and at most a minus in front."""
-    mark = "[.]" if decimal == "." else ","
-    digits = rf"(?:{_GROUPS[decimal]}|{_EITHER}|\d+)(?:{mark}\d*)?|{mark}\d+"
+    """Digits with marks, and at most a sign in front."""
+    digits = rf"(?:{_GROUPS[decimal]}|{_EITHER}|\d+)(?:[{decimal}]\d*)?|[{decimal}]\d+"
     pattern = rf"^[+-]?(?:{digits})(?:[eE][+-]?\d{{1,3}})?$"
     text = pc.if_else(pc.match_substring_regex(text, pattern), text, None)
-    for mark in " ',." if decimal == "," else " ',":
-        if mark != decimal:
-            text = pc.replace_substring(text, mark, "")
-    return plain(pc.replace_substring(text, ",", ".") if decimal == "," else text)
+    for mark in (" ", "'", "," if decimal == "." else "."):
+        text = pc.replace_substring(text, mark, "")
+    return plain(text if decimal == "." else pc.replace_substring(text, ",", "."))
 
 
 def _signed(text: pa.Array, decimal: str) -> NDArray[np.float64]:

@@ -24,8 +24,9 @@ _LEAP_BUG = 60
 _SERIAL_START = np.datetime64("1899-12-30", "us").astype(np.int64)
 _FIRST_WALL, _LAST_WALL = pd.Timestamp(1899, 12, 30), pd.Timestamp(2200, 1, 3)
 _DAY = 86_400_000_000  # microseconds
-# “2017-01” ends like an offset, so a time must stand before it.
-_ZONED = r"[T :]\d.*(?:Z|[+-]\d\d(?::?\d\d)?)$"
+# Whatever the parser takes for a zone: mixed with times that have none, one such cell
+# would stop the whole column. “2017-01” ends like one, so a time must stand before it.
+_ZONED = r"[T :]\d.*(?:Z|[+-]\d\d?(?::?\d\d?)?)$"
 _FAR = 4e17  # microseconds: no plausible time, and still an int64
 
 
@@ -73,17 +74,12 @@ def _iso(text: pa.Array, zone: ZoneInfo) -> pa.Array:
         text = pc.if_else(pc.match_substring_regex(text, r"^\D"), None, text)
     zoned = pc.match_substring_regex(text, _ZONED)
     if not is_true(zoned).any():
-        return _localised(_walls(text), zone)
+        return _localised(_parsed(text, "ISO8601"), zone)
     absolute = _parsed(pc.if_else(zoned, text, None), "ISO8601", utc=True)
     if pc.all(zoned).as_py():  # nulls are left out
         return _instants(absolute)
-    local = _localised(_walls(pc.if_else(zoned, None, text)), zone)
-    return pc.coalesce(local, _instants(absolute))
-
-
-def _walls(text: pa.Array) -> pd.Series:
-    """What a clock on the wall shows. By way of UTC, or one odd cell stops the rest."""
-    return _parsed(text, "ISO8601", utc=True).dt.tz_localize(None)
+    local = _parsed(pc.if_else(zoned, None, text), "ISO8601")
+    return pc.coalesce(_localised(local, zone), _instants(absolute))
 
 
 def _parsed(text: pa.Array, form: str, *, utc: bool = False) -> pd.Series:

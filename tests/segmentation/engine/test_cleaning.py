@@ -289,7 +289,7 @@ def test_a_column_may_mix_local_times_and_times_with_a_zone():
 
 def test_no_cell_stops_the_others_of_its_column():
     """Each of these once was an error of the parser for the whole column."""
-    odd = ["2024-01-31T18+01", "20240131T1805Z", "9999-12-31 23:59", "0001-01-01", "x"]
+    odd = ["2024-01-31T18+1", "20240131T1805Z", "9999-12-31 23:59", "0001-01-01", "x"]
     form = Format(time_zone="America/New_York")
     values, bad, _why = clean([*odd, "2024-01-31 18:05"], "time", form)
     assert bad == [False, False, True, True, True, False]

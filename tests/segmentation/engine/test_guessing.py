@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation.engine import cleaning
 from segmentation.engine.cleaning import Format
 
 RULES = SimpleNamespace(time_zone=ZoneInfo("UTC"), kinds={"view": 1})
+UNHURRIED = settings(deadline=None)  # a busy machine is no mistake of the code
 
 
 def guess(cells, role):
@@ -157,6 +158,7 @@ WRITTEN_TIMES = {
 }
 
 
+@UNHURRIED
 @given(st.lists(MOMENTS, min_size=1, max_size=8), st.sampled_from([*WRITTEN_TIMES]))
 def test_a_time_comes_back_from_every_form_and_the_form_is_found_or_asked(
     moments, pattern
@@ -167,6 +169,7 @@ def test_a_time_comes_back_from_every_form_and_the_form_is_found_or_asked(
     never_wrongly_sure(cells, "time", moments)
 
 
+@UNHURRIED
 @given(
     st.lists(MOMENTS, min_size=1, max_size=8),
     st.sampled_from([("epoch_s", 1), ("epoch_ms", 1000), ("epoch_us", 1_000_000)]),
@@ -178,6 +181,7 @@ def test_a_count_since_1970_comes_back(moments, unit):
     never_wrongly_sure(cells, "time", moments)
 
 
+@UNHURRIED
 @given(st.lists(MOMENTS, min_size=1, max_size=8))
 def test_a_spreadsheets_day_comes_back(moments):
     start = datetime(1899, 12, 30, tzinfo=UTC)
@@ -222,6 +226,7 @@ AMOUNTS = st.integers(0, 3).flatmap(
 )
 
 
+@UNHURRIED
 @given(st.lists(AMOUNTS, min_size=1, max_size=8), st.sampled_from([*WRITTEN_NUMBERS]))
 def test_a_number_comes_back_from_every_form_and_the_form_is_found_or_asked(
     amounts, name
@@ -233,6 +238,7 @@ def test_a_number_comes_back_from_every_form_and_the_form_is_found_or_asked(
     never_wrongly_sure(cells, "number", numbers)
 
 
+@UNHURRIED
 @given(st.text(max_size=30), st.sampled_from(["number", "time", "id", "text", "flag"]))
 def test_no_cell_whatever_breaks_the_reading(cell, role):
     found = guess([cell, "31.01.2024", "1.234,56"], role)
