@@ -5,6 +5,7 @@ A mapping is ``{target field: spec}`` (`specs`). `plan` checks it against a file
 """
 
 from segmentation.engine.cleaning import NULLS
+from segmentation.engine.mapping.builtin import BUILTIN, Builtin, recognised
 from segmentation.engine.mapping.fields import (
     ATTRIBUTES,
     FIELDS,
@@ -14,9 +15,10 @@ from segmentation.engine.mapping.fields import (
     MappingError,
     role_of,
 )
+from segmentation.engine.mapping.guessing import Guessed, guess_columns
 from segmentation.engine.mapping.names import guess, signature
 from segmentation.engine.mapping.plans import SHAPES, Plan, plan
-from segmentation.engine.mapping.rows import Canonical, Rejects, canonical
+from segmentation.engine.mapping.rows import Canonical, Rejects, canonical, with_returns
 from segmentation.engine.mapping.specs import (
     NUMBERS,
     Column,
@@ -28,6 +30,7 @@ from segmentation.engine.mapping.specs import (
 
 __all__ = [
     "ATTRIBUTES",
+    "BUILTIN",
     "FIELDS",
     "IGNORE",
     "LENGTHS",
@@ -35,8 +38,10 @@ __all__ = [
     "NUMBERS",
     "REQUIRED",
     "SHAPES",
+    "Builtin",
     "Canonical",
     "Column",
+    "Guessed",
     "MappingError",
     "Plan",
     "Rejects",
@@ -44,9 +49,12 @@ __all__ = [
     "Split",
     "canonical",
     "guess",
+    "guess_columns",
     "plan",
     "read_column",
     "read_columns",
+    "recognised",
     "role_of",
     "signature",
+    "with_returns",
 ]

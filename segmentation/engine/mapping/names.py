@@ -15,6 +15,11 @@ def normal(header: str) -> str:
     return re.sub(r"[\W_]+", "", folded)
 
 
+def bare(header: str) -> str:
+    """The same without what stands in brackets: “Price (EUR)” is “price”."""
+    return normal(re.sub(r"[(（\[【].*?[)）\]】]", "", header))
+
+
 def signature(kind: str, headers: list[str]) -> str:
     """32 hex digits of the headers, in any order: a saved mapping is found by them."""
     names = "\n".join([kind, *sorted(normal(header) for header in headers)])

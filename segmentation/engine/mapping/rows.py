@@ -40,6 +40,7 @@ class Canonical:
     kept: np.ndarray  # positions in the chunk that the table's rows came from
     rejects: Rejects
     ignored: int  # rows left aside on purpose: neither kept nor rejected
+    chunk: pa.Table  # as it came, with what was filled down written in
 
 
 def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
@@ -69,8 +70,13 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
         columns[ATTRIBUTES + name] = text
         found.add(bad, ATTRIBUTES + name, raw, why)
     kept = np.flatnonzero(~found.bad)
-    n_ignored = int(given.ignored.sum())
-    return Canonical(pa.table(columns).take(kept), kept, found.rejects(), n_ignored)
+    return Canonical(
+        pa.table(columns).take(kept),
+        kept,
+        found.rejects(),
+        int(given.ignored.sum()),
+        given.chunk,
+    )
 
 
 def _check_event_rows(
@@ -143,3 +149,26 @@ def _cleaned(
             f"The column “{column.name}” (for {target}) holds {raw.type}, which cannot "
             f"be read as a {role}: {error}"
         ) from error
+
+
+def with_returns(table: pa.Table, kinds: dict[str, int]) -> pa.Table:
+    """Canonical events in which what was bought less than nothing is a return.
+
+    A purchase of a negative quantity becomes a return of the positive one; so do its
+    price and amount. Keys of events are made before this, of what the file says.
+    """
+    quantity = table["quantity"].combine_chunks()
+    kind = table["kind"].combine_chunks()
+    turned = pc.and_(pc.less(quantity, 0.0), pc.equal(kind, kinds["purchase"]))
+    turned = pc.fill_null(turned, False)
+    if not turned.true_count:
+        return table
+    back = pa.scalar(kinds["return"], kind.type)
+    changes = {"kind": pc.if_else(turned, back, kind)}
+    for name in ("quantity", "price", "amount"):
+        cells = table[name].combine_chunks()
+        changes[name] = pc.if_else(turned, pc.abs(cells), cells)
+    for name, cells in changes.items():
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, table.schema.field(at), cells)
+    return table

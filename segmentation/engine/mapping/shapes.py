@@ -36,47 +36,71 @@ _OF_THE_VARIANT = ("item", "price")
 
 @dataclass(frozen=True)
 class Told:
-    """The cells of every mapped field before they are read, and rows to leave aside."""
+    """The cells of every mapped field before they are read, and rows to leave aside.
+
+    ``chunk`` is the file's own with what was filled in: each of its rows can be read
+    alone, so a refused one can come back without the lines above it.
+    """
 
     cells: dict[str, pa.Array]
     ignored: Mask
+    chunk: pa.Table
 
 
 def told(chunk: pa.Table, plan: Plan) -> Told:
     """Gather, fill, split and map the cells of a chunk; chunks come in file order."""
     columns = dict(plan.columns)
     columns |= {ATTRIBUTES + name: column for name, column in plan.attributes.items()}
-    cells: dict[str, pa.Array] = {}
-    ignored = np.zeros(chunk.num_rows, dtype=bool)
+    whole, given = chunk, {}
     starts = None
+    ignored = np.zeros(chunk.num_rows, dtype=bool)
     if plan.shape:
         group = SHAPES[plan.shape]
-        cells[group] = _cells(chunk, plan, group, columns.pop(group), None)
-        starts = _starts(texts.trimmed(cells[group]), plan)
+        column = columns.pop(group)
+        given[group], whole = _cells(chunk, whole, plan, group, column, None)
+        starts = _starts(texts.trimmed(given[group]), plan)
         if plan.shape == "variant_lines":
             ignored |= _without_variant(chunk, plan, starts)
     for target, column in columns.items():
-        cells[target] = _cells(chunk, plan, target, column, starts)
-    ignored |= _set_aside(plan, cells)
-    return Told(cells, ignored)
+        given[target], whole = _cells(chunk, whole, plan, target, column, starts)
+    ignored |= _set_aside(plan, given)
+    return Told(given, ignored, whole)
 
 
 def _cells(
-    chunk: pa.Table, plan: Plan, target: str, column: Column, starts: Rows | None
-) -> pa.Array:
+    chunk: pa.Table,
+    whole: pa.Table,
+    plan: Plan,
+    target: str,
+    column: Column,
+    starts: Rows | None,
+) -> tuple[pa.Array, pa.Table]:
+    """The cells of a target, and the chunk with what was filled into them."""
     cells = gathered(chunk, column)
-    if not column.headers:
-        return cells
-    if starts is not None and target == "image" and chunk.num_rows:
-        first = starts == np.arange(len(starts))  # later lines show something else
-        cells = pc.if_else(pa.array(first), unblanked(cells), None)
+    if not column.headers or not chunk.num_rows:
+        return cells, whole
     is_below = starts is not None and _is_of_the_group(plan.shape, target)
     if column.fill_down or is_below:
+        own = unblanked(cells)
+        if starts is not None and target == "image":
+            first = starts == np.arange(len(starts))  # others show something else
+            own = pc.if_else(pa.array(first), own, None)
         above = plan.carried.cells.get(target)
-        cells = filled(cells, None if column.fill_down else starts, above)
-        if len(cells):
-            plan.carried.cells[target] = cells[-1]
-    return cells if column.is_plain else changed(cells, column)
+        cells = filled(own, None if column.fill_down else starts, above)
+        plan.carried.cells[target] = cells[-1]
+        if not cells.equals(own):
+            whole = _written(whole, column.headers[0], own, cells)
+    return cells if column.is_plain else changed(cells, column), whole
+
+
+def _written(
+    chunk: pa.Table, header: str, blank: pa.Array, cells: pa.Array
+) -> pa.Table:
+    """The chunk with the cells in that column where there were none."""
+    at = chunk.schema.get_field_index(header)
+    said = unblanked(chunk.column(at).combine_chunks()).cast(cells.type)
+    said = pc.if_else(blank.is_null(), cells, said)
+    return chunk.set_column(at, header, said)
 
 
 def _is_of_the_group(shape: str, target: str) -> bool:
