@@ -31,6 +31,20 @@ def time_zone() -> ZoneInfo:
     return ZoneInfo(getattr(settings, "STRATA_TIME_ZONE", settings.TIME_ZONE))
 
 
+IMPORT_LIMITS = {
+    "MAX_MB": 2048,
+    "MAX_EXPANDED_MB": 20_480,
+    "MAX_ROWS": 100_000_000,
+    "MAX_COLUMNS": 1000,
+    "MAX_CELL": 250_000,
+}
+
+
+def import_limit(name: str) -> int:
+    """How much one file may hold: a key of IMPORT_LIMITS, set as STRATA_IMPORT_NAME."""
+    return int(getattr(settings, f"STRATA_IMPORT_{name}", IMPORT_LIMITS[name]))
+
+
 def public_url() -> str:
     """Where people reach this install, without a slash at the end."""
     return getattr(settings, "PUBLIC_URL", "http://127.0.0.1:8000")

@@ -220,7 +220,12 @@ class ImportJobAdmin(JobAdmin):
 
 def _first_rows(upload: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The headers and a few rows; reading.Unreadable says why it cannot."""
-    reader = reading.open_file(Path(upload["path"]), upload["encoding"])
+    path = Path(upload["path"])
+    chosen = {"encoding": upload["encoding"]} if upload["encoding"] else {}
+    found = reading.detect(path, chosen)
+    if found.doubts:
+        raise reading.Unreadable(found.ask())
+    reader = reading.open_file(path, found.layout)
     first = next(iter(reader.chunks), None)
     if first is None:
         return reader.headers, []

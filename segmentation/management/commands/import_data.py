@@ -13,7 +13,7 @@ from segmentation.services import importing
 
 
 class Command(StrataCommand):
-    help = "Bring a CSV or Parquet file of items, customers or events in."
+    help = "Bring a table of items, customers or events in: CSV, JSON, XLSX, Parquet."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -26,6 +26,12 @@ class Command(StrataCommand):
         )
         parser.add_argument("--source", default="shop")
         parser.add_argument("--encoding", default="")
+        parser.add_argument(
+            "--layout",
+            default="{}",
+            type=json.loads,
+            help='how the file is written: {"delimiter": ";", "has_header": false}',
+        )
         parser.add_argument("--dry-run", action="store_true")
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -35,6 +41,7 @@ class Command(StrataCommand):
             columns=_columns(options["kind"], options["mapping"]),
             source=options["source"],
             encoding=options["encoding"],
+            layout=options["layout"],
             dry_run=options["dry_run"],
         )
         self.perform(job, importing.run_import)

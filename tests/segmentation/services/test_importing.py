@@ -280,12 +280,12 @@ def test_a_blank_date_takes_none_back(tmp_path):
         (b"customer,item,kind,occurred_at\n", "", "column names but no rows"),
         (b"customer,item", "", "column names but no rows"),
         (b"\n\nc-1,tea\n", "", "first line is blank"),
-        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "", "neither CSV nor Parquet"),
-        (b"customer,item\nc\x00,tea\n", "", "neither CSV nor Parquet"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "", "a file of the kind JPEG, not a table"),
+        (b"customer,item\nc\x00,tea\n", "", "holds NUL bytes"),
         (b"  <!DOCTYPE html><html>", "", "web page"),
         (b"\xef\xbb\xbf<table><tr>", "", "web page"),
         (b"PAR1 and nothing more", "", "Parquet file is damaged"),
-        ("customer,item\nJürgen,tea\n".encode("latin-1"), "", "not in utf-8"),
+        ("customer,item\nJürgen,tea\n".encode("latin-1"), "utf-8", "not in utf-8"),
         (b"customer,item\nc,tea\n", "klingon", "“klingon” is no encoding"),
         (b"customer,item,item\nc,tea,tea\n", "", "Two columns are called item"),
     ],
@@ -299,7 +299,7 @@ def test_what_is_no_table_is_refused_in_a_sentence(content, encoding, says, tmp_
 def test_bad_bytes_late_in_a_file_leave_nothing_behind(tmp_path):
     good = LINES.encode() + b"c-1,tea,2017-01-31 10:00,1,1,b-7\n" * 400_000
     path = write(tmp_path, good + "Jürgen,tea,2017-01-31,1,1,b\n".encode("latin-1"))
-    assert "not in utf-8" in refusal("events", path, SALES)
+    assert "not in utf-8" in refusal("events", path, SALES, encoding="utf-8")
 
 
 def test_a_missing_column_is_named_and_nothing_is_written(tmp_path):
@@ -406,7 +406,6 @@ def test_what_a_failed_import_left_comes_in_with_the_next(status, tmp_path):
 def small_chunks(monkeypatch):
     monkeypatch.setattr(applying, "APPLY_ROWS", 2)
     monkeypatch.setattr(applying, "CUSTOMER_ROWS", 2)
-    monkeypatch.setattr(reading, "CHUNK_ROWS", 2)
 
 
 def many(n: int = 7) -> str:

@@ -1,0 +1,123 @@
+"""Text of any encoding as a stream of UTF-8, checked while it passes.
+
+The stream is read in blocks by pyarrow's parsers, so it costs what decoding costs: for
+UTF-8 only the check. What is wrong deep inside a file is told with its line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from segmentation.services.importing.reading.layout import Unreadable
+from segmentation.services.importing.reading.packing import Source
+
+PIECE = 2**20
+
+
+class Utf8(io.RawIOBase):
+    """A file's text as UTF-8 without a mark, then ``tail``.
+
+    ``problem`` keeps the sentence of an error that a parser may have wrapped.
+    """
+
+    def __init__(self, source: Source, encoding: str, tail: bytes = b"") -> None:
+        self.problem: Unreadable | None = None
+        self._source = source
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._tail = tail
+        self._ready = b""
+        self._line = 1
+        self._is_start = True
+        self._is_pending = False  # a character is cut by the end of a piece
+        self._is_over = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, n: int = -1) -> bytes:
+        if n is None or n < 0:
+            return self.readall()
+        parts, size = [self._ready], len(self._ready)
+        while size < n and not self._is_over:
+            part = self._next_piece(max(n - size, 4096))
+            parts.append(part)
+            size += len(part)
+        whole = b"".join(parts) if len(parts) > 1 else parts[0]
+        self._ready = whole[n:]
+        return whole[:n]
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+    def position(self) -> int:
+        """Bytes of the file on disk that were read."""
+        return self._source.position()
+
+    def _next_piece(self, n: int) -> bytes:
+        try:
+            data = self._source.read(n)
+            text = self._text(data)
+        except Unreadable as error:
+            self.problem = error
+            raise
+        if not data:
+            self._is_over = True
+            text += self._tail
+        return text
+
+    def _text(self, data: bytes) -> bytes:
+        """The piece as UTF-8, counted by lines and checked."""
+        if self._encoding == "utf-8" and self._is_plain(data):
+            text = data
+        else:
+            text = self._decode(data)
+        if self._is_start and text:
+            text = text.removeprefix(codecs.BOM_UTF8)
+            self._is_start = False
+        if b"\0" in text:
+            self._line += text[: text.index(b"\0")].count(b"\n")
+            raise Unreadable(
+                _(
+                    "Line %(line)d holds a NUL byte, which no text has: the file is "
+                    "damaged or a program's own format. Export it again as CSV."
+                )
+                % {"line": self._line}
+            )
+        self._line += text.count(b"\n")
+        return text
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether the bytes stand for themselves and no character is under way."""
+        return bool(data) and data.isascii() and not self._is_pending
+
+    def _decode(self, data: bytes) -> bytes:
+        try:
+            text = self._decoder.decode(data, final=not data)
+        except UnicodeError as error:
+            raise self._misfit(error) from error
+        self._is_pending = bool(self._decoder.getstate()[0])
+        return text.encode("utf-8", "replace")
+
+    def _misfit(self, error: UnicodeError) -> Unreadable:
+        line = self._line
+        if isinstance(error, UnicodeDecodeError):
+            good = error.object[: error.start].decode(self._encoding, "ignore")
+            line += good.count("\n")
+        return Unreadable(
+            _(
+                "The file is not in %(encoding)s: line %(line)d has a byte that does "
+                "not fit. Name its encoding, for example gb18030."
+            )
+            % {"encoding": self._encoding, "line": line}
+        )

@@ -1,0 +1,198 @@
+"""XLSX sheets, row by row, so that memory does not grow with the sheet.
+
+Before anything is parsed the parts are unpacked once and thrown away: sizes that lie,
+and XML that declares entities of its own (XML bombs), are refused there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import openpyxl
+import pyarrow as pa
+from django.utils.translation import gettext as _
+
+from segmentation.services.importing.reading import limits, packing
+from segmentation.services.importing.reading.layout import (
+    Layout,
+    Reader,
+    Unreadable,
+    placed,
+    refuse_doubled,
+    unblank,
+)
+
+ROWS = 5_000  # in a chunk: a preview reads one
+PIECE = 2**20
+DECLARATIONS = tuple(
+    word.encode(codec)
+    for word in ("<!DOCTYPE", "<!ENTITY")
+    for codec in ("utf-8", "utf-16-le", "utf-16-be")
+)
+BROKEN = (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, EOFError)
+
+Cells = tuple[Any, ...]
+
+
+def open_xlsx(path: Path, layout: Layout) -> Reader:
+    """One sheet as columns of text, each as long as the longest row."""
+    file = packing.seekable(path, layout.packing)
+    _refuse_bombs(file)
+    book = _book(file)
+    if layout.sheet not in book.sheetnames:
+        raise Unreadable(
+            _("The workbook has no sheet “%(name)s”; it has %(names)s.")
+            % {"name": layout.sheet, "names": ", ".join(book.sheetnames)}
+        )
+    rows = _rows(book, layout.sheet)
+    head = list(islice(rows, ROWS))
+    if not head:
+        raise Unreadable(_("The sheet “%(name)s” is empty.") % {"name": layout.sheet})
+    width = max(map(_width, head))
+    limits.refuse_columns(width)
+    if layout.has_header:
+        first = [*map(text, head[0]), *[""] * width][:width]
+        headers = unblank(first)
+        head = head[1:]
+    else:
+        headers = [placed(n + 1) for n in range(width)]
+    refuse_doubled(headers)
+    reader = Reader(headers, 0, iter(()), first_row=1 + layout.has_header)
+    reader.ragged_reason = _("has more or fewer cells than the header")
+    reader.n_bytes = path.stat().st_size
+    reader.chunks = _chunks(reader, head, rows)
+    return reader
+
+
+def sheets_with_rows(path: Path, layout: Layout) -> list[tuple[str, list[Cells]]]:
+    """The visible sheets that are not empty, each with its first rows."""
+    file = packing.seekable(path, layout.packing)
+    _refuse_bombs(file)
+    book = _book(file)
+    found = []
+    for name in book.sheetnames:
+        if getattr(book[name], "sheet_state", "visible") != "visible":
+            continue
+        head = list(islice(_rows(book, name), 50))
+        if head:
+            found.append((name, head))
+    book.close()
+    return found
+
+
+def _book(file: IO[bytes]) -> Any:
+    try:
+        return openpyxl.load_workbook(file, read_only=True, data_only=True)
+    except BROKEN as error:
+        raise _damaged(error) from error
+
+
+def _rows(book: Any, name: str) -> Iterator[Cells]:
+    """The rows that hold anything; one without is no row of a table."""
+    sheet = book[name]
+    if not hasattr(sheet, "iter_rows"):
+        return  # a sheet that is only a chart
+    sheet.reset_dimensions()  # some programs write a wrong one
+    try:
+        for row in sheet.iter_rows(values_only=True):
+            if any(cell is not None for cell in row):
+                yield row
+    except BROKEN as error:
+        raise _damaged(error) from error
+
+
+def _chunks(
+    reader: Reader, head: list[Cells], rows: Iterator[Cells]
+) -> Iterator[pa.Table]:
+    width, n_rows, n_seen = len(reader.headers), 0, 0
+    batch = head
+    while batch:
+        fitting = []
+        for number, row in enumerate(batch, start=n_seen + reader.first_row):
+            if _width(row) > width:
+                reader.ragged.append((number, list(map(text, row))))
+            else:
+                fitting.append((*row, *[None] * width)[:width])
+        n_seen += len(batch)
+        if fitting:
+            columns = [
+                pa.array(map(text, cells), pa.string())
+                for cells in zip(*fitting, strict=True)
+            ]
+            chunk = pa.table(columns, names=reader.headers)
+            limits.refuse_cells(chunk, n_rows + reader.first_row)
+            n_rows += len(fitting)
+            yield chunk
+        limits.refuse_rows(n_seen)
+        batch = list(islice(rows, ROWS))
+
+
+def _width(row: Cells) -> int:
+    """Cells up to the last one that holds anything."""
+    n = len(row)
+    while n and row[n - 1] is None:
+        n -= 1
+    return n
+
+
+def text(value: Any) -> str:
+    """A cell as a person reads it: 17850, never 17850.0; times in ISO form."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return (
+            str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        )
+    if isinstance(value, dt.datetime):
+        if not (value.hour or value.minute or value.second or value.microsecond):
+            return value.date().isoformat()
+        return value.isoformat(sep=" ")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    return str(value)
+
+
+def _refuse_bombs(file: IO[bytes]) -> None:
+    """Unpack every part once, into nothing: count it and look for declarations."""
+    n_out = 0
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                limits.refuse_expanded(member.file_size)
+                before = b""
+                with archive.open(member) as part:
+                    while piece := part.read(PIECE):
+                        n_out += len(piece)
+                        limits.refuse_expanded(n_out)
+                        if any(word in before + piece for word in DECLARATIONS):
+                            raise _declares(member.filename)
+                        before = piece[-32:]
+    except Unreadable:
+        raise
+    except (*packing.BROKEN, NotImplementedError, RuntimeError) as error:
+        raise _damaged(error) from error
+    file.seek(0)
+
+
+def _declares(name: str) -> Unreadable:
+    return Unreadable(
+        _(
+            "The workbook declares XML entities of its own (in %(name)s), which "
+            "spreadsheet programs never do; save it anew in one."
+        )
+        % {"name": name}
+    )
+
+
+def _damaged(error: Exception) -> Unreadable:
+    return Unreadable(
+        _("The workbook is damaged (%(error)s); open it, save it as .xlsx once more.")
+        % {"error": str(error) or type(error).__name__}
+    )
