@@ -105,8 +105,8 @@ def _words(distinct: pa.Array, known: tuple[str, ...]) -> Guess:
     found = tuple(sorted({word.lower() for word in nothing.to_pylist()}))
     if not found:
         return Guess(Format(), "Taken as it stands.")
-    quoted = ", ".join(f"“{word}”" for word in found)
-    return Guess(Format(nulls=found), f"Taken as it stands; {quoted} as nothing.")
+    reason = f"Taken as it stands; {_quoted(found)} as nothing."
+    return Guess(Format(nulls=found), reason)
 
 
 def _numbers(text: pa.Array) -> list[_Reading]:
@@ -162,22 +162,28 @@ def _decided(readings: list[_Reading], text: pa.Array, what: str) -> Guess:
         return Guess(Format(), f"No cell of the sample could be read as {what}.")
     best = [r for r in readings if int(r.read.sum()) == most]
     taken = max(best, key=lambda r: r.own)  # the first of equals
-    others = [r for r in best if not r.values.equals(taken.values)]
-    if others:
-        return _doubt(taken, others, text)
-    reason = f"Read {taken.name}{_because(taken, readings, text)}."
+    unlike: list[_Reading] = []
+    for reading in best:
+        if not any(reading.values.equals(r.values) for r in (taken, *unlike)):
+            unlike.append(reading)
+    nulls, rest = _unread(taken, text)
+    formats = tuple(replace(r.format, nulls=nulls) for r in (taken, *unlike))
+    if unlike:
+        return Guess(formats[0], _doubt(taken, unlike, text) + rest, formats)
+    reason = f"Read {taken.name}{_because(taken, readings, text)}.{rest}"
+    return Guess(formats[0], reason)
+
+
+def _unread(taken: _Reading, text: pa.Array) -> tuple[tuple[str, ...], str]:
+    """Words that are nothing, if all the rest can be read; and a sentence on both."""
     unread = text.filter(pa.array(~taken.read))
-    words = pc.utf8_lower(unread)
-    nothing = pc.is_in(words, pa.array(_MAYBE_NOTHING))
-    nulls = tuple(sorted(set(words.filter(nothing).to_pylist())))
-    n_left = len(unread) - int(is_true(nothing).sum())
-    if n_left:
-        reason += f" {_example(unread.filter(pc.invert(nothing)))} cannot be read so"
-        reason += f"; {n_left} such of {len(text)} will be rejected."
-    elif nulls:
-        reason += f" {', '.join(f'“{word}”' for word in nulls)} as nothing."
-        return Guess(replace(taken.format, nulls=nulls), reason)
-    return Guess(taken.format, reason)
+    nothing = pc.is_in(pc.utf8_lower(unread), pa.array(_MAYBE_NOTHING))
+    strange = unread.filter(pc.invert(nothing))
+    if len(strange):
+        n_cells = f"{len(strange)} such of {len(text)} will be rejected."
+        return (), f" {_example(strange)} cannot be read so; {n_cells}"
+    words = tuple(sorted(set(pc.utf8_lower(unread).to_pylist())))
+    return words, f" {_quoted(words)} as nothing." if words else ""
 
 
 def _because(taken: _Reading, readings: list[_Reading], text: pa.Array) -> str:
@@ -195,18 +201,18 @@ def _because(taken: _Reading, readings: list[_Reading], text: pa.Array) -> str:
     return f", because of {_example(told)}: {rival.name} there is no such"
 
 
-def _doubt(taken: _Reading, others: list[_Reading], text: pa.Array) -> Guess:
-    unlike: list[_Reading] = []
-    for reading in others:
-        if not any(reading.values.equals(known.values) for known in unlike):
-            unlike.append(reading)
+def _doubt(taken: _Reading, unlike: list[_Reading], text: pa.Array) -> str:
+    """The cell that can be read in two ways, and which these are."""
     differs = is_true(pc.not_equal(taken.values, unlike[0].values))
     differs |= taken.read != unlike[0].read
     cell = _example(text.filter(pa.array(differs)))
     names = " or ".join(r.name for r in (taken, *unlike))
-    reason = f"{cell} can be read {names}: the sample does not tell."
-    return Guess(taken.format, reason, tuple(r.format for r in (taken, *unlike)))
+    return f"{cell} can be read {names}: the sample does not tell."
 
 
 def _example(cells: pa.Array) -> str:
     return f"“{cells[0].as_py()}”"
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return ", ".join(f"“{word}”" for word in words)

@@ -112,6 +112,12 @@ def test_a_question_mark_is_nothing_where_all_the_rest_makes_sense():
     assert found.format.nulls == () and "“a lot” cannot be read so" in found.reason
 
 
+def test_a_word_for_nothing_stays_one_whichever_way_is_chosen():
+    found = guess(["1.234", "-"], "number")
+    assert [form.nulls for form in found.doubts] == [("-",), ("-",)]
+    assert "does not tell. “-” as nothing." in found.reason
+
+
 def test_words_for_nothing_among_ids_are_named_so_that_they_can_be_seen():
     found = guess(["c-1", "-", "无", "NA"], "id")
     assert found.format.nulls == ("-", "无") and "“-”, “无” as nothing" in found.reason
