@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 from django.db import connection
-from django.db.models import Min
+from django.db.models import Min, Q
 
 from segmentation import bulk
 from segmentation.models import (
@@ -21,6 +21,12 @@ from segmentation.models import (
     Segment,
     SegmentSet,
     Source,
+    UndoJob,
+)
+
+# Customers whom an operator took out of learning.
+QUARANTINED = (
+    "SELECT customer_id FROM segmentation_suspicion WHERE verdict = 'quarantined'"
 )
 
 
@@ -49,6 +55,12 @@ def customer_by_external(source: Source, external_id: str) -> Customer | None:
         .first()
     )
     return identity.customer if identity else None
+
+
+def quarantined() -> np.ndarray:
+    """Ids of customers that training and segmenting leave out, ascending."""
+    ids = bulk.read(f"{QUARANTINED} ORDER BY customer_id").column(0).to_numpy()
+    return ids.astype(np.int64)
 
 
 def identity_ids(customer_ids: np.ndarray) -> np.ndarray:
@@ -90,8 +102,12 @@ def items_by_id(ids: Collection[int]) -> dict[int, Item]:
 
 
 def unfinished_imports(*, but: int | None = None) -> list[int]:
-    """Imports that did not finish: what they brought is not there for any reader."""
-    jobs = ImportJob.objects.exclude(status=Job.Status.DONE)
+    """Imports that did not finish, or that are being taken back.
+
+    What they brought is not there for any reader.
+    """
+    undone = UndoJob.objects.unfinished().values("job")
+    jobs = ImportJob.objects.filter(~Q(status=Job.Status.DONE) | Q(pk__in=undone))
     return [pk for pk in jobs.values_list("pk", flat=True) if pk != but]
 
 

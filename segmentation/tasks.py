@@ -12,8 +12,22 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from segmentation.models import ImportJob, Job, ModelRun, SegmentSet
-from segmentation.services import importing, jobs, segmenting, stopping, training
+from segmentation.models import (
+    ImportJob,
+    Job,
+    ModelRun,
+    QualityReport,
+    SegmentSet,
+    UndoJob,
+)
+from segmentation.services import (
+    importing,
+    jobs,
+    quality,
+    segmenting,
+    stopping,
+    training,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +49,11 @@ def run_import(job_id: int) -> None:
     _look_at(ImportJob, job_id, importing.run_import)
 
 
+@shared_task(name=UndoJob.task, throws=(jobs.Stopped,))
+def undo_import(undo_id: int) -> None:
+    _look_at(UndoJob, undo_id, importing.run_undo)
+
+
 @shared_task(name=ModelRun.task, throws=(jobs.Stopped,))
 def train_model(run_id: int) -> None:
     _look_at(ModelRun, run_id, training.train)
@@ -43,6 +62,11 @@ def train_model(run_id: int) -> None:
 @shared_task(name=SegmentSet.task, throws=(jobs.Stopped,))
 def build_segments(set_id: int) -> None:
     _look_at(SegmentSet, set_id, segmenting.build)
+
+
+@shared_task(name=QualityReport.task, throws=(jobs.Stopped,))
+def look_at_quality(report_id: int) -> None:
+    _look_at(QualityReport, report_id, quality.look)
 
 
 def _look_at(model: type[Job], pk: int, deed: Callable[..., None]) -> None:

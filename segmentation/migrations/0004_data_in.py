@@ -35,6 +35,11 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='undone'),
         ),
         migrations.AddField(
+            model_name='itemchange',
+            name='import_id',
+            field=models.BigIntegerField(blank=True, editable=False, null=True),
+        ),
+        migrations.AddField(
             model_name='mapping',
             name='layout',
             field=models.JSONField(blank=True, default=dict, verbose_name='layout'),

@@ -86,6 +86,7 @@ class ItemChange(models.Model):
     changed_at = models.DateTimeField(_("since"))
     price = models.FloatField(_("price"), null=True)
     available = models.BooleanField(_("available"), default=True)
+    import_id = models.BigIntegerField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("price or stock change")

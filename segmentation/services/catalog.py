@@ -7,28 +7,15 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from segmentation import bulk
-from segmentation.models import Identity, Item, Source
+from segmentation.bulk import literals
+from segmentation.models import Identity, ImportKind, Item, Source
+from segmentation.services import changes, newcomers
 
 FEW = 2000  # names that are looked up one by one rather than by reading a column
-
-# What an item has when a file says nothing about it.
-ITEM_DEFAULTS = {
-    "title": "''",
-    '"group"': "''",
-    "brand": "''",
-    "currency": "''",
-    "url": "''",
-    "image": "''",
-    "description": "''",
-    "attributes": "'{}'",
-}
-TEXTS = ("name", "email", "email_hash", "phone", "phone_hash", "locale", "timezone")
-CUSTOMER_DEFAULTS = dict.fromkeys(TEXTS, "''") | {"attributes": "'{}'"}
 
 
 @dataclass(frozen=True)
@@ -52,19 +39,50 @@ class Lookup:
         return self.ids.take(pc.index_in(names, self.names))
 
 
-def items(external_ids: pa.Array) -> Lookup:
+def items(external_ids: pa.Array, *, import_id: int | None = None) -> Lookup:
     """Our ids of items; those that nobody described yet are created."""
-    return _lookup(external_ids, Item.objects.all(), "external_id", _create_items)
+    return _lookup(
+        external_ids,
+        Item.objects.all(),
+        "external_id",
+        lambda names: newcomers.create_items(names, import_id),
+    )
 
 
-def identities(source: Source, external_ids: pa.Array) -> Lookup:
+def identities(
+    source: Source, external_ids: pa.Array, *, import_id: int | None = None
+) -> Lookup:
     """Ids of identities in a source; unknown customers are created."""
     return _lookup(
         external_ids,
         Identity.objects.filter(source=source),
         "external_id",
-        lambda names: _create_identities(names, source),
+        lambda names: newcomers.create_identities(names, source, import_id),
     )
+
+
+def find_items(external_ids: pa.Array) -> pa.Array:
+    """Our ids of items, aligned; null where there is none. Nothing is created."""
+    names = pc.unique(external_ids).drop_null()
+    return _known(names, Item.objects.all(), "external_id", "pk").of(external_ids)
+
+
+def find_identities(source: Source, external_ids: pa.Array) -> pa.Array:
+    """Our ids of identities in a source, aligned; nothing is created."""
+    names = pc.unique(external_ids).drop_null()
+    rows = Identity.objects.filter(source=source)
+    return _known(names, rows, "external_id", "pk").of(external_ids)
+
+
+def known_items(external_ids: pa.Array) -> pa.Array:
+    """Those of the (distinct) names that an item has."""
+    return _known(external_ids, Item.objects.all(), "external_id", "pk").names
+
+
+def known_customers(source: Source, external_ids: pa.Array) -> pa.Array:
+    """Those of the (distinct) names that a customer has in a source."""
+    rows = Identity.objects.filter(source=source)
+    return _known(external_ids, rows, "external_id", "pk").names
 
 
 def customers(source: Source, external_ids: pa.Array, *, import_id: int) -> Lookup:
@@ -73,18 +91,18 @@ def customers(source: Source, external_ids: pa.Array, *, import_id: int) -> Look
         external_ids,
         Identity.objects.filter(source=source),
         "external_id",
-        lambda names: _create_identities(names, source, import_id),
+        lambda names: newcomers.create_identities(names, source, import_id),
         answer="customer_id",
     )
 
 
-def visitors(visitor_ids: pa.Array) -> Lookup:
+def visitors(visitor_ids: pa.Array, *, import_id: int | None = None) -> Lookup:
     """Ids of anonymous identities; new visitors are created."""
     return _lookup(
         visitor_ids,
         Identity.objects.filter(source=None),
         "visitor_id",
-        lambda names: _create_identities(names, None),
+        lambda names: newcomers.create_identities(names, None, import_id),
     )
 
 
@@ -95,7 +113,7 @@ def ensure_categories(staging: str) -> None:
             "INSERT INTO segmentation_category (name) "
             "SELECT name FROM (SELECT DISTINCT category AS name "
             f"FROM {staging} WHERE category IS NOT NULL) named "
-            f"ORDER BY {_bytewise('name')} ON CONFLICT DO NOTHING"
+            f"ORDER BY {literals.bytewise('name')} ON CONFLICT DO NOTHING"
         )
 
 
@@ -109,25 +127,31 @@ def upsert_items(staging: str, columns: list[str], import_id: int) -> Written:
     }
     if "category" in targets:
         targets["category_id"] = targets.pop("category")
-    _note_price_and_stock(staging, targets)
-    defaults = ITEM_DEFAULTS | {"available": _true()}
+    _note_price_and_stock(staging, targets, import_id)
+    defaults = newcomers.ITEM_DEFAULTS | {"available": literals.true()}
     match = "t.external_id = s.item"
+    _note(ImportKind.ITEMS, staging, targets, defaults, match, import_id)
     n_updated = _update("segmentation_item", staging, targets, defaults, match)
     values = {"external_id": "s.item"} | defaults
     values |= {name: _or_default(v, name, defaults) for name, v in targets.items()}
-    values |= {"created_at": _now(), "updated_at": _now(), "import_id": str(import_id)}
+    values |= {
+        "created_at": literals.now(),
+        "updated_at": literals.now(),
+        "import_id": str(import_id),
+    }
     with connection.cursor() as c:
         c.execute(
             f"INSERT INTO segmentation_item ({', '.join(values)}) "
-            f"SELECT {_casts(values)} FROM {staging} s WHERE true "
-            f"ORDER BY {_bytewise('s.item')} ON CONFLICT DO NOTHING"
+            f"SELECT {literals.as_jsons(values)} FROM {staging} s WHERE true "
+            f"ORDER BY {literals.bytewise('s.item')} ON CONFLICT DO NOTHING"
         )
         n_new = c.rowcount
         # What an item costs at first is the beginning of its history.
         c.execute(
             "INSERT INTO segmentation_itemchange "
-            "(item_id, changed_at, price, available) "
-            f"SELECT i.id, {_now()}, i.price, i.available FROM {staging} s "
+            "(item_id, changed_at, price, available, import_id) "
+            f"SELECT i.id, {literals.now()}, i.price, i.available, {import_id} "
+            f"FROM {staging} s "
             "JOIN segmentation_item i ON i.external_id = s.item "
             f"WHERE i.import_id = {import_id} AND i.price IS NOT NULL AND NOT EXISTS "
             "(SELECT 1 FROM segmentation_itemchange h WHERE h.item_id = i.id)"
@@ -148,9 +172,21 @@ def upsert_customers(staging: str, columns: list[str], import_id: int) -> Writte
     table = "segmentation_customer"
     ours = f"t.import_id IS NOT DISTINCT FROM {import_id}"
     match = "t.id = s.customer_id"
-    _update(table, staging, targets, CUSTOMER_DEFAULTS, f"{match} AND {ours}")
+    _note(
+        ImportKind.CUSTOMERS,
+        staging,
+        targets,
+        newcomers.CUSTOMER_DEFAULTS,
+        match,
+        import_id,
+    )
+    _update(table, staging, targets, newcomers.CUSTOMER_DEFAULTS, f"{match} AND {ours}")
     n_updated = _update(
-        table, staging, targets, CUSTOMER_DEFAULTS, f"{match} AND NOT ({ours})"
+        table,
+        staging,
+        targets,
+        newcomers.CUSTOMER_DEFAULTS,
+        f"{match} AND NOT ({ours})",
     )
     with connection.cursor() as c:
         c.execute(
@@ -191,88 +227,25 @@ def _known(distinct: pa.Array, rows: QuerySet, column: str, answer: str) -> Look
     return Lookup(names.cast(pa.string()), ids.cast(pa.int64()))
 
 
-def _create_items(names: pa.Array) -> None:
-    columns = {"external_id": "name", "available": _true()} | ITEM_DEFAULTS
-    columns |= {"created_at": _now(), "updated_at": _now()}
-    with bulk.staged(pa.table({"name": names})) as staging, connection.cursor() as c:
-        c.execute(
-            f"INSERT INTO segmentation_item ({', '.join(columns)}) "
-            f"SELECT {_casts(columns)} FROM {staging} WHERE true "
-            f"ORDER BY {_bytewise('name')} ON CONFLICT DO NOTHING"
-        )
-
-
-def _create_identities(
-    names: pa.Array, source: Source | None, import_id: int | None = None
+def _note(
+    kind: str,
+    staging: str,
+    targets: dict[str, str],
+    defaults: dict[str, str],
+    match: str,
+    import_id: int,
 ) -> None:
-    """A customer and an identity for each name, in one statement or transaction.
-
-    In the order of the names, so that two sets cannot wait for each other. Somebody
-    else may create one of them meanwhile; then the set is tried again, less those.
-    """
-    for attempt in (1, 2, 3):
-        try:
-            with bulk.staged(pa.table({"name": names})) as staging:
-                _insert_identities(staging, source, import_id)
-            return
-        except IntegrityError:
-            if attempt == 3:
-                raise
+    """Keep what is about to be overwritten, so that the import can be taken back."""
+    values = {
+        name.strip('"'): literals.as_json(_or_default(value, name, defaults), name)
+        for name, value in targets.items()
+    }
+    changes.note(kind, staging, values, match, import_id)
 
 
-def _insert_identities(
-    staging: str, source: Source | None, import_id: int | None
+def _note_price_and_stock(
+    staging: str, targets: dict[str, str], import_id: int
 ) -> None:
-    column = "external_id" if source else "visitor_id"
-    of_source = f"i.source_id = {source.pk}" if source else "i.source_id IS NULL"
-    wanting = (
-        f"FROM {staging} s WHERE NOT EXISTS (SELECT 1 FROM segmentation_identity i "
-        f"WHERE i.{column} = s.name AND {of_source})"
-    )
-    customer = {"created_at": _now(), "updated_at": _now()} | CUSTOMER_DEFAULTS
-    customer["import_id"] = (
-        "CAST(NULL AS bigint)" if import_id is None else str(import_id)
-    )
-    into_customer = f"segmentation_customer (id, {', '.join(customer)})"
-    into_identity = (
-        f"segmentation_identity (customer_id, source_id, {column}, created_at)"
-    )
-    source_id = source.pk if source else "CAST(NULL AS bigint)"
-    with transaction.atomic(), connection.cursor() as c:
-        if connection.vendor == "postgresql":
-            sequence = "pg_get_serial_sequence('segmentation_customer', 'id')"
-            c.execute(
-                # In the order of names, so that both databases give equal ids.
-                f"WITH new AS MATERIALIZED (SELECT name, nextval({sequence}) AS id "
-                f'FROM (SELECT s.name {wanting} ORDER BY s.name COLLATE "C") named), '
-                f"made AS (INSERT INTO {into_customer} "
-                f"SELECT id, {_casts(customer)} FROM new) "
-                f"INSERT INTO {into_identity} "
-                f"SELECT id, {source_id}, name, {_now()} FROM new ORDER BY id"
-            )
-            return
-        # SQLite: the transaction is IMMEDIATE, so nobody else can take these ids.
-        c.execute(
-            "SELECT coalesce((SELECT seq FROM sqlite_sequence "
-            "WHERE name = 'segmentation_customer'), 0)"
-        )
-        first = c.fetchone()[0] + 1
-        c.execute(
-            f"CREATE TEMPORARY TABLE strata_new AS SELECT s.name, "
-            f"{first} - 1 + row_number() OVER (ORDER BY s.name) AS id {wanting}"
-        )
-        c.execute(
-            f"INSERT INTO {into_customer} "
-            f"SELECT id, {', '.join(customer.values())} FROM strata_new"
-        )
-        c.execute(
-            f"INSERT INTO {into_identity} "
-            f"SELECT id, {source_id}, name, {_now()} FROM strata_new"
-        )
-        c.execute("DROP TABLE strata_new")
-
-
-def _note_price_and_stock(staging: str, targets: dict[str, str]) -> None:
     """Keep what an item costs, and whether it is there, with the time it became so."""
     changes = [
         f"i.{name} IS DISTINCT FROM {targets[name]}"
@@ -282,12 +255,15 @@ def _note_price_and_stock(staging: str, targets: dict[str, str]) -> None:
     if not changes:
         return
     price = targets.get("price", "i.price")
-    available = f"coalesce({targets.get('available', 'i.available')}, {_true()})"
+    available = (
+        f"coalesce({targets.get('available', 'i.available')}, {literals.true()})"
+    )
     with connection.cursor() as c:
         c.execute(
             "INSERT INTO segmentation_itemchange "
-            "(item_id, changed_at, price, available) "
-            f"SELECT i.id, {_now()}, {price}, {available} FROM {staging} s "
+            "(item_id, changed_at, price, available, import_id) "
+            f"SELECT i.id, {literals.now()}, {price}, {available}, {import_id} "
+            f"FROM {staging} s "
             "JOIN segmentation_item i ON i.external_id = s.item "
             f"WHERE {' OR '.join(changes)} ON CONFLICT DO NOTHING"
         )
@@ -308,10 +284,10 @@ def _update(
         f"{_comparable('t.' + name, name)} IS DISTINCT FROM {_comparable(value, name)}"
         for name, value in values.items()
     )
-    assigned = ", ".join(f"{n} = {_cast(v, n)}" for n, v in values.items())
+    assigned = ", ".join(f"{n} = {literals.as_json(v, n)}" for n, v in values.items())
     with connection.cursor() as c:
         c.execute(
-            f"UPDATE {table} AS t SET {assigned}, updated_at = {_now()} "
+            f"UPDATE {table} AS t SET {assigned}, updated_at = {literals.now()} "
             f"FROM {staging} s WHERE {match} AND ({differs})"
         )
         return c.rowcount
@@ -329,35 +305,6 @@ def _or_default(value: str, name: str, defaults: dict[str, str]) -> str:
 
 
 def _comparable(value: str, name: str) -> str:
-    if name != "attributes":
-        return value
-    if connection.vendor == "postgresql":
-        return f"CAST({value} AS jsonb)"
-    return f"json({value})"
-
-
-def _cast(value: str, name: str) -> str:
-    if name == "attributes" and connection.vendor == "postgresql":
-        return f"CAST({value} AS jsonb)"
-    return value
-
-
-def _casts(columns: dict[str, str]) -> str:
-    return ", ".join(_cast(value, name) for name, value in columns.items())
-
-
-def _bytewise(column: str) -> str:
-    """An order that is the same on both databases, so that ids are too."""
-    return f'{column} COLLATE "C"' if connection.vendor == "postgresql" else column
-
-
-def _true() -> str:
-    return "true" if connection.vendor == "postgresql" else "1"
-
-
-def _now() -> str:
-    """This instant as a literal that both databases compare as Django does."""
-    now = timezone.now().strftime("%Y-%m-%d %H:%M:%S.%f")
-    if connection.vendor == "postgresql":
-        return f"CAST('{now}+00' AS timestamptz)"
-    return f"'{now}'"
+    if name == "attributes" and not literals.is_postgres():
+        return f"json({value})"
+    return literals.as_json(value, name)

@@ -30,6 +30,7 @@ IMPORT_KEYS = {
     "rejects_path",
     "seconds",
     "quality",
+    "findings",
 }
 
 
@@ -69,7 +70,7 @@ def test_import_data_takes_a_saved_mapping_or_json(tmp_path):
     [
         ("till", "no saved mapping “till” for events"),
         ("{not json", "mapping is not JSON"),
-        ('{"item": 3}', "names one column, as text"),
+        ('{"item": 3}', "needs the name of a column"),
         ('{"item": "what"}', "nothing about"),
     ],
 )

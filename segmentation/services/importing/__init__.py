@@ -1,8 +1,12 @@
 """A file becomes rows: stage once, then apply in chunks that each leave their mark.
 
-    reading.py    CSV or Parquet → chunks of columns
+    reading/      a file of any kind → chunks of columns
     staging.py    chunks → one Arrow file of canonical rows, and the rejects
     applying.py   staged rows → tables, a chunk and its mark in one transaction
+    undoing.py    one import taken back, in chunks as well
+    rules.py      what to do with what is unknown (unknown.py) or missing (filling.py)
+    rekeying.py   a file that would come in twice; noticing.py, rejecting.py and
+                  showing.py, what a person should hear and see of a file
 
 A worker that is killed leaves either no staged file (it is read again) or the chunks
 that committed; the next one goes on after them. What the file brings is invisible to
@@ -23,18 +27,30 @@ from segmentation import conf
 from segmentation.engine import mapping
 from segmentation.models import ImportJob, Source
 from segmentation.services import jobs
-from segmentation.services.importing import applying, reading, staging
+from segmentation.services.importing import applying, reading, staging, undoing
+from segmentation.services.importing.rules import Rules, RulesError
 
-__all__ = ["create_job", "rejects_path", "run_import", "store_upload"]
+__all__ = [
+    "create_job",
+    "create_undo",
+    "rejects_path",
+    "run_import",
+    "run_undo",
+    "store_upload",
+]
+
+create_undo, run_undo = undoing.create_undo, undoing.run_undo
 
 
 def create_job(
     kind: str,
     path: str | Path,
     *,
-    columns: dict[str, str],
+    columns: dict[str, Any],
     source: str = "shop",
     encoding: str = "",
+    layout: dict[str, Any] | None = None,
+    rules: dict[str, Any] | None = None,
     dry_run: bool = False,
     original_name: str = "",
     actor: Any = None,
@@ -50,11 +66,20 @@ def create_job(
         columns=columns,
         source=made_source,
         encoding=encoding,
+        layout=layout or {},
+        rules=_checked(rules or {}),
         is_dry_run=dry_run,
         original_name=original_name or path.name,
         progress_unit="rows",
         created_by=actor,
     )
+
+
+def _checked(rules: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return Rules.from_json(rules).as_json()
+    except RulesError as error:
+        raise jobs.Refused(str(error)) from error
 
 
 def store_upload(file: BinaryIO, name: str) -> Path:
@@ -77,7 +102,7 @@ def run_import(job: ImportJob, held: jobs.Held) -> None:
     """Bring the file in. Refused when it is no table or the mapping does not fit."""
     try:
         staged = staging.stage(job, held)
-    except (mapping.MappingError, reading.Unreadable) as error:
+    except (mapping.MappingError, reading.Unreadable, RulesError) as error:
         raise jobs.Refused(str(error)) from error
     if job.is_dry_run:
         applying.count_only(job, held, staged)

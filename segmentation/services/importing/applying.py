@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -15,10 +18,11 @@ from django.utils.translation import gettext as _
 
 from segmentation import bulk
 from segmentation.engine import keys, mapping
-from segmentation.models import ImportJob, ImportKind, Source
+from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
 from segmentation.services import catalog, events, jobs
 from segmentation.services.catalog import Written
-from segmentation.services.importing import sealing
+from segmentation.services.importing import filling, rekeying, sealing, showing
+from segmentation.services.importing.rules import ONE, Rules
 from segmentation.services.importing.staging import Staged
 
 # A chunk must not hold SQLite's write lock for a second (DESIGN 4).
@@ -26,16 +30,26 @@ APPLY_ROWS = 50_000
 
 TURN_SECONDS = 3.0  # until a file that waits for another looks again
 CUSTOMER_ROWS = 10_000  # each of them has three values to encrypt
+MOST_SOURCES = 50  # that the lines of one file may name
 
 Mark = Callable[[Written], None]
 Write = Callable[[ImportJob, jobs.Held, pa.Table, list[str], Mark], None]
 
 
+@dataclass
+class Applied:
+    """What a chunk did beside the rows it wrote."""
+
+    n_duplicate: int = 0
+    filled: filling.Counts | None = None
+
+
 def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Apply the chunks that are not applied yet."""
+    _await_undo(held)
     if job.kind == ImportKind.EVENTS:
-        _take_turn(job, held)
-        _apply_events(job, held, staged.rows)
+        _take_turn(job, held, staged.rows)
+        _apply_events(job, held, staged)
     else:
         _apply_described(job, held, staged)
 
@@ -43,12 +57,21 @@ def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
 def count_only(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """A dry run: the same counts as the import would give, and nothing changes."""
     if job.kind == ImportKind.EVENTS:
-        _count_events(job, held, staged.rows)
+        _count_events(job, held, staged)
     else:
         _apply_described(job, held, staged)
 
 
-def _take_turn(job: ImportJob, held: jobs.Held) -> None:
+def _await_undo(held: jobs.Held) -> None:
+    """An undo runs alone: what it finds unused must not be used by a file meanwhile."""
+    if UndoJob.objects.filter(status=Job.Status.RUNNING).exists():
+        later = timezone.now() + timedelta(seconds=TURN_SECONDS)
+        held.give_back(
+            _("Waiting for an import that is being taken back."), not_before=later
+        )
+
+
+def _take_turn(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
     """One file of a source writes events at a time; the others are given back.
 
     Two overlapping files at once would each call the same rows new, and rows that one
@@ -57,31 +80,55 @@ def _take_turn(job: ImportJob, held: jobs.Held) -> None:
     """
     others = ImportJob.objects.filter(pk=OuterRef("importing_id")).unfinished()
     free = Q(importing_id=None) | Q(importing_id=job.pk) | ~Exists(others)
-    rows = Source.objects.filter(free, pk=job.source_id)
-    if rows.update(importing_id=job.pk) != 1:
+    sources = _sources(job, rows)
+    with transaction.atomic():
+        turns = Source.objects.filter(free, pk__in=sources).update(importing_id=job.pk)
+        transaction.set_rollback(turns != len(sources))
+    if turns != len(sources):
         later = timezone.now() + timedelta(seconds=TURN_SECONDS)
         held.give_back(_("Waiting for another file of this source."), not_before=later)
 
 
-def _apply_events(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
-    lanes = _event_lanes(job, held, rows)
-    lookups = events.look_up(rows, job.source)
+def _sources(job: ImportJob, rows: pa.Table) -> list[int]:
+    """The sources whose events the file brings: its own, and those its lines name."""
+    names = pc.unique(rows["source"]).drop_null().to_pylist()
+    if len(names) > MOST_SOURCES:
+        raise jobs.Refused(
+            _("The lines name %(n)d sources; is it the right column?")
+            % {"n": len(names)}
+        )
+    named = [Source.objects.get_or_create(name=name)[0].pk for name in sorted(names)]
+    return sorted({job.source_id, *named})
+
+
+def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
+    rows = staged.rows
+    # Whoever brings this file again in another way is told so in the dry run.
+    held.write(findings=job.findings | {"reading": rekeying.reading_of(job)})
+    lanes = _event_lanes(job, held, rows, staged.rules)
+    lookups = events.look_up(rows, job.source, import_id=job.pk)
+    prices = filling.EventPrices() if "price" in staged.rules.fill else None
     for number, part in _chunks(rows, job.chunks_applied, APPLY_ROWS):
         start = number * APPLY_ROWS
         event_keys = keys.to_binary(lanes[start : start + APPLY_ROWS])
         table = events.resolved(part, event_keys, lookups, import_id=job.pk)
+        applied = Applied()
+        if prices is not None:
+            table, applied.filled = prices.filled(table)
         with bulk.staged(table) as staging, transaction.atomic():
             held.guard()
             n_new = events.insert(staging, import_id=job.pk)
-            n_duplicate = part.num_rows - n_new
-            written = Written(n_new, 0, 0)
-            _mark(job, held, number, written, n_duplicate=n_duplicate)
+            applied.n_duplicate = part.num_rows - n_new
+            if applied.n_duplicate:
+                events.claim(staging, job.pk)
+            _mark(job, held, number, applied, rows.num_rows, Written(n_new, 0, 0))
         held.progress(start + part.num_rows, rows.num_rows, message=_("Writing events"))
 
 
-def _count_events(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
+def _count_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Keys are made of what the file says, so they can be looked up without writing."""
-    distinct = np.unique(_event_lanes(job, held, rows), axis=0)
+    rows = staged.rows
+    distinct = np.unique(_event_lanes(job, held, rows, staged.rules), axis=0)
     n_known = 0
     for start in range(0, len(distinct), APPLY_ROWS):
         part = keys.to_binary(distinct[start : start + APPLY_ROWS])
@@ -89,10 +136,26 @@ def _count_events(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
             n_known += events.count_known(staging, but=job.pk)
         held.progress(start + len(part), len(distinct), message=_("Counting"))
     n_new = len(distinct) - n_known
-    held.write(rows_new=n_new, rows_duplicate=rows.num_rows - n_new)
+    counts = {"rows_new": n_new, "rows_duplicate": rows.num_rows - n_new}
+    told = {"rekeyed": rekeying.sentence(job, rows, n_new)}
+    held.write(**counts, findings=job.findings | told)
+    if "price" in staged.rules.fill:
+        _count_filled(job, held, rows)
 
 
-def _event_lanes(job: ImportJob, held: jobs.Held, rows: pa.Table) -> keys.Lanes:
+def _count_filled(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
+    """How many prices would be filled, of items that are known by now."""
+    prices, n_filled = filling.EventPrices(), 0
+    for _number, part in _chunks(rows, 0, APPLY_ROWS):
+        found = catalog.find_items(part["item"].combine_chunks())
+        part = part.append_column("item_id", found)
+        n_filled += prices.filled(part)[1]["price"]
+    held.write(**_filled(job, {"price": n_filled}, rows.num_rows))
+
+
+def _event_lanes(
+    job: ImportJob, held: jobs.Held, rows: pa.Table, rules: Rules
+) -> keys.Lanes:
     """Keys of the whole file: equal lines are counted, lines with an id are not."""
     held.progress(0, rows.num_rows, unit=_("rows"), message=_("Giving keys"))
     lanes: keys.Lanes = np.empty((rows.num_rows, 2), np.uint64)
@@ -101,10 +164,12 @@ def _event_lanes(job: ImportJob, held: jobs.Held, rows: pa.Table) -> keys.Lanes:
         lanes[start : start + APPLY_ROWS] = events.canonical_lanes(
             part, job.source.name
         )
+    is_one = rules.identical_lines == ONE
+    counted = keys.without_ordinals if is_one else keys.with_ordinals
     unnamed = rows["event_id"].is_null().to_numpy()
     if unnamed.all():  # the usual file, and no copy of it
-        return keys.with_ordinals(lanes)
-    lanes[unnamed] = keys.with_ordinals(lanes[unnamed])
+        return counted(lanes)
+    lanes[unnamed] = counted(lanes[unnamed])
     return lanes
 
 
@@ -117,18 +182,23 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     write: Write = _write_items if is_items else _write_customers
     if job.is_dry_run:
         write = _undone(write)
+    to_fill = [name for name in staged.rules.fill if name in told and is_items]
+    cells = filling.ItemCells(rows, to_fill) if to_fill else None
     for number, part in _chunks(rows, job.chunks_applied, size):
+        applied = Applied(0 if number else n_duplicate)
+        if cells is not None:
+            part, applied.filled = cells.filled(part)
         part = _with_attributes(part).combine_chunks()
         columns = [name for name in part.column_names if name in told]
-        mark = partial(
-            _mark, job, held, number, n_duplicate=0 if number else n_duplicate
-        )
+        mark = partial(_mark, job, held, number, applied, rows.num_rows)
         write(job, held, part, columns, mark)
         held.progress(
             number * size + part.num_rows,
             rows.num_rows,
             message=_("Writing %(kind)s") % {"kind": job.get_kind_display()},
         )
+    if not job.is_dry_run:
+        held.write(findings=showing.changes(job))
 
 
 def _write_items(
@@ -166,8 +236,10 @@ def _undone(write: Write) -> Write:
         counts: list[Written] = []
         with transaction.atomic():
             write(job, held, part, columns, counts.append)
+            found = showing.changes(job)
             transaction.set_rollback(True)
         mark(counts[0])
+        held.write(findings=found)
 
     return tried
 
@@ -176,19 +248,35 @@ def _mark(
     job: ImportJob,
     held: jobs.Held,
     number: int,
+    applied: Applied,
+    n_rows: int,
     written: Written,
-    *,
-    n_duplicate: int,
 ) -> None:
     """Write down, in the chunk's own transaction, that it is in and what it did."""
     counts = {
         "rows_new": written.n_new,
         "rows_updated": written.n_updated,
         "rows_unchanged": written.n_unchanged,
-        "rows_duplicate": n_duplicate,
+        "rows_duplicate": applied.n_duplicate,
     }
-    totals = {name: getattr(job, name) + more for name, more in counts.items()}
+    totals: dict[str, Any] = {
+        name: getattr(job, name) + more for name, more in counts.items()
+    }
+    if applied.filled is not None:
+        totals |= _filled(job, applied.filled, n_rows)
     held.write(chunks_applied=number + 1, **totals)
+
+
+def _filled(job: ImportJob, more: filling.Counts, n_rows: int) -> dict[str, Any]:
+    """What the rules filled so far, as cells and as shares of the rows."""
+    before = job.findings.get("filled_rows", {})
+    cells = {name: before.get(name, 0) + n for name, n in more.items()}
+    shares = {name: round(n / max(n_rows, 1), 6) for name, n in cells.items()}
+    told = {"filled_rows": cells, "filled": shares}
+    return {
+        "findings": job.findings | told,
+        "quality": job.quality | {"filled": shares},
+    }
 
 
 def _chunks(rows: pa.Table, n_done: int, size: int) -> Iterator[tuple[int, pa.Table]]:

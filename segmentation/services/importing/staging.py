@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.utils.translation import gettext as _
 
 from segmentation import conf
-from segmentation.engine import cleaning, mapping
-from segmentation.engine.cells import harmless
+from segmentation.engine import mapping
 from segmentation.models import WITHOUT_ITEM, ImportJob
 from segmentation.services import events, jobs
 from segmentation.services.importing import reading
+from segmentation.services.importing.noticing import Notices
+from segmentation.services.importing.rejecting import RejectsFile
+from segmentation.services.importing.rekeying import content_of
+from segmentation.services.importing.rules import Rules
+from segmentation.services.importing.unknown import Unknown
 
 STAGED, REJECTS, COUNTS = "staged.arrow", "rejected.csv", "counts.json"
 
@@ -30,6 +32,7 @@ class Staged:
 
     rows: pa.Table
     described: list[str]  # target fields that the mapping fills
+    rules: Rules
 
 
 def folder_of(job: ImportJob) -> Path:
@@ -41,41 +44,49 @@ def stage(job: ImportJob, held: jobs.Held) -> Staged:
     folder = folder_of(job)
     if job.attempts <= 1:  # what lies there is of another job: a restored database
         shutil.rmtree(folder, ignore_errors=True)
-    columns = _columns(job)
+    rules = Rules.from_json(job.rules)
     if not all((folder / name).exists() for name in (STAGED, COUNTS)):
-        _read_once(job, held, folder, columns)
+        _settle_reading(job, held)
+        _read_once(job, held, folder, rules)
     counts = json.loads((folder / COUNTS).read_text())
+    # What was written before stays: a killed import goes on with what it found.
     held.write(
         rows_read=counts["read"],
         rows_rejected=counts["rejected"],
         rows_ignored=counts["ignored"],
-        quality=counts["quality"],
-        columns=columns,
+        quality=counts["quality"] | job.quality,
+        findings=counts["findings"] | job.findings,
     )
     with pa.memory_map(str(folder / STAGED)) as source:
         rows = pa.ipc.open_file(source).read_all()
-    return Staged(rows, list(columns))
+    return Staged(rows, list(job.columns), rules)
 
 
 def drop_staged(job: ImportJob) -> None:
     (folder_of(job) / STAGED).unlink(missing_ok=True)
 
 
-def _columns(job: ImportJob) -> dict[str, str]:
-    if job.columns:
-        return job.columns
-    headers = reading.open_file(Path(job.path), job.encoding).headers
-    return mapping.guess(job.kind, headers)
+def _settle_reading(job: ImportJob, held: jobs.Held) -> None:
+    """Find out how the file is written and what its columns are, and write it down."""
+    chosen = ({"encoding": job.encoding} if job.encoding else {}) | job.layout
+    wanted = mapping.read_columns(job.columns).values()
+    names = {header for column in wanted for header in column.headers}
+    detected = reading.detect(Path(job.path), chosen, names)
+    if detected.doubts:
+        raise jobs.Refused(detected.ask())
+    columns = job.columns
+    if not columns:
+        headers = reading.open_file(Path(job.path), detected.layout).headers
+        columns = mapping.guess(job.kind, headers)
+    held.write(layout=detected.layout.as_json(), columns=columns)
 
 
-def _read_once(
-    job: ImportJob, held: jobs.Held, folder: Path, columns: dict[str, str]
-) -> None:
+def _read_once(job: ImportJob, held: jobs.Held, folder: Path, rules: Rules) -> None:
     """Fill the folder; a worker that lost its lease writes beside it, not into it."""
     own = folder / f"reading-{held.fence}"
     own.mkdir(parents=True, exist_ok=True)
     try:
-        counts = _read_through(job, held, own, columns)
+        counts = _read_through(job, held, own, rules)
         (own / COUNTS).write_text(json.dumps(counts))
         held.guard()
         for name in (REJECTS, STAGED, COUNTS):  # the counts last: all is whole
@@ -85,36 +96,30 @@ def _read_once(
 
 
 def _read_through(
-    job: ImportJob, held: jobs.Held, folder: Path, columns: dict[str, str]
+    job: ImportJob, held: jobs.Held, folder: Path, rules: Rules
 ) -> dict[str, Any]:
-    reader = reading.open_file(Path(job.path), job.encoding)
-    plan = mapping.plan(
-        job.kind,
-        columns,
-        reader.headers,
-        time_zone=conf.time_zone(),
-        kinds=events.KINDS,
-        itemless=WITHOUT_ITEM,
-        currency=conf.currency(),
-    )
+    path, layout = Path(job.path), reading.Layout.from_json(job.layout)
+    reader = reading.open_file(path, layout)
+    plan = _plan(job, reader.headers, rules)
     n_read = n_ignored = 0
-    quality = _Quality([*plan.columns])
+    quality, notices = _Quality([*plan.columns]), Notices(plan)
+    unknown = Unknown(job, rules)
     schema = mapping.canonical(_no_rows(reader.headers), plan).table.schema
     with (
         (folder / REJECTS).open("w", newline="", encoding="utf-8-sig") as file,
         pa.ipc.new_file(folder / STAGED, schema) as sink,
     ):
-        rejects = _Rejects(file, reader)
+        rejects = RejectsFile(file, reader)
         for chunk in reader.chunks:
             clean = mapping.canonical(chunk, plan)
-            sink.write_table(clean.table)
-            rejects.add(chunk, clean.rejects)
-            quality.add(clean.table)
+            table, refused = unknown.parted(clean)
+            sink.write_table(table)
+            rejects.add(chunk, clean.rejects, refused)
+            quality.add(table)
+            notices.add(chunk)
             n_read += chunk.num_rows
             n_ignored += clean.ignored
-            held.progress(
-                n_read, reader.n_rows, unit=_("rows"), message=_("Reading the file")
-            )
+            _tell(held, reader, n_read)
         rejects.add_ragged()
     n_read += rejects.n_ragged
     if not n_read:
@@ -124,68 +129,37 @@ def _read_through(
         "rejected": rejects.n,
         "ignored": n_ignored,
         "quality": quality.report(),
+        "findings": {
+            "rejects": rejects.first,
+            "notices": [*map(str, reader.notices), *notices.told()],
+            "content": content_of(path),
+        },
     }
+
+
+def _plan(job: ImportJob, headers: list[str], rules: Rules) -> mapping.Plan:
+    return mapping.plan(
+        job.kind,
+        job.columns,
+        headers,
+        time_zone=conf.time_zone(),
+        kinds=events.KINDS,
+        itemless=WITHOUT_ITEM,
+        currency=conf.currency(),
+        shape=rules.shape,
+    )
+
+
+def _tell(held: jobs.Held, reader: reading.Reader, n_read: int) -> None:
+    """Progress in rows where their number is known, else in bytes of the file."""
+    done, total, unit = n_read, reader.n_rows, _("rows")
+    if not total and reader.n_bytes:
+        done, total, unit = reader.bytes_read(), reader.n_bytes, _("bytes")
+    held.progress(done, total, unit=unit, message=_("Reading the file"))
 
 
 def _no_rows(headers: list[str]) -> pa.Table:
     return pa.table({name: pa.array([], pa.string()) for name in headers})
-
-
-class _Rejects:
-    """Writes refused rows: their cells as they came, then why and where.
-
-    The file can be mended and brought in again with the same mapping; what a
-    spreadsheet would run is marked as text, and reading takes the mark off again.
-    """
-
-    def __init__(self, file: TextIO, reader: reading.Reader) -> None:
-        self.n = 0
-        self.n_ragged = 0
-        self._n_seen = 0
-        self._reader = reader
-        self._lines_skipped: list[int] = []
-        self._writer = csv.writer(file)
-        names = reader.headers.copy()
-        for name in ("row", "column", "value", "reason"):
-            while name in names:  # the file has such a column of its own
-                name += "_"
-            names.append(name)
-        self._writer.writerow(names)
-
-    def add(self, chunk: pa.Table, rejects: mapping.Rejects) -> None:
-        self.add_ragged()
-        if len(rejects.rows):
-            refused = chunk.take(pa.array(rejects.rows))
-            cells = zip(*map(cleaning.as_text, refused.columns), strict=True)
-            numbers = self._numbers(rejects.rows)
-            told = zip(
-                numbers, rejects.columns, rejects.values, rejects.reasons, strict=True
-            )
-            for row, why in zip(cells, told, strict=True):
-                self._write(*row, *why)
-        self._n_seen += chunk.num_rows
-
-    def add_ragged(self) -> None:
-        """Write down the lines that do not fit the header, as far as they are read."""
-        why = _("has more or fewer cells than the header")
-        width = len(self._reader.headers)
-        for number, cells in self._reader.ragged:
-            fitting = [*cells, *[""] * width][:width]
-            self._write(*fitting, number, "", " | ".join(cells), why)
-            self._lines_skipped.append(number)
-            self.n_ragged += 1
-        self._reader.ragged.clear()
-
-    def _numbers(self, rows: np.ndarray) -> list[int]:
-        """Rows as a person counts them: the header is 1, skipped lines count too."""
-        numbers = rows + self._n_seen + 2
-        skipped = np.array(self._lines_skipped, np.int64)
-        before = skipped - np.arange(len(skipped))
-        return (numbers + np.searchsorted(before, numbers, side="right")).tolist()
-
-    def _write(self, *cells: Any) -> None:
-        self._writer.writerow([harmless(cell) for cell in cells])
-        self.n += 1
 
 
 class _Quality:

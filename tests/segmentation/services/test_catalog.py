@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from segmentation.models import Customer, Identity, Item, Source
-from segmentation.services import catalog
+from segmentation.services import catalog, newcomers
 
 pytestmark = pytest.mark.django_db
 
@@ -81,7 +81,7 @@ def test_an_import_knows_the_customers_it_created():
 def test_a_set_that_cannot_be_written_leaves_no_customer():
     shop = Source.objects.create(name="shop")
     with pytest.raises(IntegrityError):
-        catalog._create_identities(names("a", "b", "b"), shop)
+        newcomers.create_identities(names("a", "b", "b"), shop)
     assert not Customer.objects.exists() and not Identity.objects.exists()
 
 

@@ -1,0 +1,44 @@
+"""Words of SQL that the two databases spell differently."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.utils import timezone
+
+
+def is_postgres() -> bool:
+    return connection.vendor == "postgresql"
+
+
+def now() -> str:
+    """This instant as a literal that both databases compare as Django does."""
+    text = timezone.now().strftime("%Y-%m-%d %H:%M:%S.%f")
+    return f"CAST('{text}+00' AS timestamptz)" if is_postgres() else f"'{text}'"
+
+
+def true() -> str:
+    return "true" if is_postgres() else "1"
+
+
+def false() -> str:
+    return "false" if is_postgres() else "0"
+
+
+def integer(value: int | None) -> str:
+    return "CAST(NULL AS bigint)" if value is None else str(int(value))
+
+
+def bytewise(column: str) -> str:
+    """An order that is the same on both databases, so that ids are too."""
+    return f'{column} COLLATE "C"' if is_postgres() else column
+
+
+def as_json(value: str, column: str) -> str:
+    """A value on its way to a column; ``attributes`` are JSON."""
+    if column == "attributes" and is_postgres():
+        return f"CAST({value} AS jsonb)"
+    return value
+
+
+def as_jsons(columns: dict[str, str]) -> str:
+    return ", ".join(as_json(value, name) for name, value in columns.items())

@@ -1,0 +1,235 @@
+"""What imports overwrite, kept so that one of them can be taken back.
+
+``note`` runs before the overwriting, in its transaction; ``take_back`` puts former
+values back where nobody changed them since. Both are a few statements for a set of
+rows. Values are compared and kept as JSON, which both databases can do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection, models
+
+from segmentation.bulk import literals
+from segmentation.models import Customer, ImportKind, Item
+
+_MODELS: dict[str, type[models.Model]] = {
+    ImportKind.ITEMS: Item,
+    ImportKind.CUSTOMERS: Customer,
+}
+_LOG = "segmentation_importchange"
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """A set of changes undone: rows restored, and rows somebody changed since."""
+
+    n_restored: int
+    n_changed_since: int
+
+
+def note(
+    kind: str, staging: str, values: dict[str, str], match: str, import_id: int
+) -> None:
+    """Keep old and new of the rows that are about to change.
+
+    ``values`` is column → SQL of its new value, of the staging table ``s`` and the
+    present row ``t``, which ``match`` brings together. What another import made and
+    this one brings unchanged is noted too, with nothing in it: it is of both.
+    """
+    fields = {name: _field(kind, name) for name in values}
+    differs = {
+        name: f"{_comparable(fields[name], f't.{_quoted(name)}')} IS DISTINCT FROM "
+        f"{_comparable(fields[name], value)}"
+        for name, value in values.items()
+    }
+    before, after = (
+        _object({n: (differs[n], _json(fields[n], v)) for n, v in side.items()})
+        for side in ({n: f"t.{_quoted(n)}" for n in values}, values)
+    )
+    any_differs = " OR ".join(differs.values()) or literals.false()
+    lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {_LOG} (import_id, kind, object_id, before, after) "
+            f"SELECT {import_id}, '{kind}', t.id, {before}, {after} "
+            f"FROM {_table(kind)} t JOIN {staging} s ON {match} "
+            f"WHERE t.import_id IS DISTINCT FROM {import_id} "
+            f"AND (t.import_id IS NOT NULL OR {any_differs}) "
+            # In the order of ids, so that two imports cannot wait for each other.
+            f"ORDER BY t.id{lock} ON CONFLICT DO NOTHING"
+        )
+
+
+def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
+    """Put back what an import changed, up to a row of the log; in a transaction.
+
+    A column that a later import changed too, or that holds something else by now,
+    stays; the later import then gives back what was there before both.
+    """
+    chunk = f"c.import_id = {import_id} AND c.kind = '{kind}' AND c.id <= {last_id}"
+    columns = _columns_of(chunk)
+    fields = {name: _field(kind, name) for name in columns}
+    free = {name: _is_free(name, fields[name]) for name in columns}
+    held = {name: f"{_has('c.before', name)} AND NOT ({free[name]})" for name in free}
+    table = _table(kind)
+    counted = TakenBack(0, 0)
+    with connection.cursor() as cursor:
+        if columns:
+            cursor.execute(
+                f"SELECT count(CASE WHEN {_any(held)} THEN 1 END), "
+                f"count(CASE WHEN ({_any(free)}) AND NOT ({_any(held)}) THEN 1 END) "
+                f"FROM {_LOG} c JOIN {table} t ON t.id = c.object_id WHERE {chunk}"
+            )
+            n_held, n_free = cursor.fetchone()
+            counted = TakenBack(n_free, n_held)
+            assigned = ", ".join(
+                f"{_quoted(name)} = CASE WHEN {free[name]} "
+                f"THEN {_value(fields[name])} ELSE t.{_quoted(name)} END"
+                for name in columns
+            )
+            cursor.execute(
+                f"UPDATE {table} AS t SET {assigned}, updated_at = {literals.now()} "
+                f"FROM {_LOG} c WHERE {chunk} AND t.id = c.object_id "
+                f"AND ({_any(free)})"
+            )
+            for name in columns:
+                cursor.execute(_hand_down(name, chunk))
+        if kind == ImportKind.ITEMS:  # the history of prices says what was true
+            cursor.execute(
+                "DELETE FROM segmentation_itemchange "
+                f"WHERE import_id = {import_id} AND item_id IN "
+                f"(SELECT c.object_id FROM {_LOG} c WHERE {chunk})"
+            )
+        cursor.execute(f"DELETE FROM {_LOG} AS c WHERE {chunk}")
+    return counted
+
+
+def _is_free(name: str, field: models.Field) -> str:
+    """Whether a column still holds what the import wrote, and nobody wrote it since."""
+    present = _json_of(field, f"t.{_quoted(name)}")
+    later = (
+        f"SELECT 1 FROM {_LOG} l WHERE l.kind = c.kind "
+        f"AND l.object_id = c.object_id AND l.id > c.id AND {_has('l.before', name)}"
+    )
+    return (
+        f"({_has('c.before', name)} AND {present} IS NOT DISTINCT FROM "
+        f"{_part('c.after', name)} AND NOT EXISTS ({later}))"
+    )
+
+
+def _hand_down(name: str, chunk: str) -> str:
+    """Tell the next import that changed a column what was there before this one."""
+    next_one = (
+        f"(SELECT min(n.id) FROM {_LOG} n WHERE n.kind = c.kind "
+        f"AND n.object_id = c.object_id AND n.id > c.id AND {_has('n.before', name)})"
+    )
+    if literals.is_postgres():
+        told = f"jsonb_set(l.before, '{{{name}}}', c.before -> '{name}')"
+    else:
+        told = f"json_set(l.before, '$.{name}', json(c.before -> '$.{name}'))"
+    return (
+        f"UPDATE {_LOG} AS l SET before = {told} FROM {_LOG} c WHERE {chunk} "
+        f"AND {_has('c.before', name)} AND l.id = {next_one} "
+        f"AND {_part('l.before', name)} IS NOT DISTINCT FROM {_part('c.after', name)}"
+    )
+
+
+def _columns_of(chunk: str) -> list[str]:
+    """The columns that these changes are about."""
+    if literals.is_postgres():
+        keys = f"SELECT DISTINCT jsonb_object_keys(c.before) FROM {_LOG} c WHERE"
+    else:
+        keys = f"SELECT DISTINCT e.key FROM {_LOG} c, json_each(c.before) e WHERE"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{keys} {chunk}")
+        return sorted(row[0] for row in cursor.fetchall())
+
+
+def _any(conditions: dict[str, str]) -> str:
+    return " OR ".join(conditions.values())
+
+
+def _table(kind: str) -> str:
+    return _MODELS[kind]._meta.db_table
+
+
+def _field(kind: str, column: str) -> models.Field:
+    meta = _MODELS[kind]._meta
+    return next(f for f in meta.concrete_fields if f.column == column)
+
+
+def _quoted(column: str) -> str:
+    return connection.ops.quote_name(column)
+
+
+def _comparable(field: models.Field, value: str) -> str:
+    if isinstance(field, models.JSONField) and not literals.is_postgres():
+        return f"json({value})"
+    return value
+
+
+def _object(parts: dict[str, tuple[str, str]]) -> str:
+    """A JSON object of those parts whose condition holds."""
+    if not parts:
+        return "'{}'"
+    if literals.is_postgres():
+        cases = (
+            f"CASE WHEN {when} THEN jsonb_build_object('{name}', {value}) "
+            "ELSE '{}'::jsonb END"
+            for name, (when, value) in parts.items()
+        )
+        return " || ".join(cases)
+    cases = (
+        f"""CASE WHEN {when} THEN ',"{name}":' || {value} ELSE '' END"""
+        for name, (when, value) in parts.items()
+    )
+    return "'{' || substr(" + " || ".join(cases) + ", 2) || '}'"
+
+
+def _json(field: models.Field, value: str) -> str:
+    """A value inside an object: SQL of JSON text on SQLite, of anything on PostgreSQL.
+
+    SQLite's own JSON functions round a float to 15 digits; 17 tell every float apart.
+    """
+    if literals.is_postgres():
+        return value
+    if isinstance(field, models.FloatField):
+        text = f"printf('%!.17g', {value})"
+    elif isinstance(field, models.BooleanField):
+        text = f"CASE WHEN {value} THEN 'true' ELSE 'false' END"
+    elif isinstance(field, models.JSONField):
+        text = f"json({value})"
+    else:
+        text = f"json_quote({value})"
+    return f"CASE WHEN {value} IS NULL THEN 'null' ELSE {text} END"
+
+
+def _json_of(field: models.Field, value: str) -> str:
+    """A present value as ``_part`` answers a noted one."""
+    if literals.is_postgres():
+        return f"coalesce(to_jsonb({value}), 'null'::jsonb)"
+    return f"json_extract('[' || {_json(field, value)} || ']', '$[0]')"
+
+
+def _part(document: str, name: str) -> str:
+    if literals.is_postgres():
+        return f"({document} -> '{name}')"
+    return f"json_extract({document}, '$.{name}')"
+
+
+def _has(document: str, name: str) -> str:
+    if literals.is_postgres():
+        return f"jsonb_exists({document}, '{name}')"
+    return f"(json_type({document}, '$.{name}') IS NOT NULL)"
+
+
+def _value(field: models.Field) -> str:
+    """The former value as the column holds it."""
+    column = str(field.column)
+    if not literals.is_postgres() or isinstance(field, models.JSONField):
+        return _part("c.before", column)
+    kind = field.rel_db_type(connection) if field.is_relation else None
+    kind = kind or field.db_type(connection)
+    return f"CAST(c.before ->> '{column}' AS {kind})"

@@ -1,0 +1,148 @@
+"""Items and customers that an import made: who else needs them, and their removal.
+
+In use is whatever any table refers to, by a foreign key or, as events do, by a bare id.
+What belongs to the row itself is no use of it: its names, its prices, what the import
+told about it.
+"""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.db import connection
+
+from segmentation.models import (
+    Customer,
+    CustomerClaim,
+    Event,
+    Identity,
+    ImportChange,
+    ImportJob,
+    ImportKind,
+    Item,
+    ItemChange,
+    Job,
+    UndoJob,
+)
+
+PASSED, IN_USE = "passed", "in_use"
+Span = tuple[int, int]
+
+_MODELS = {ImportKind.ITEMS: Item, ImportKind.CUSTOMERS: Customer}
+_OWN = {ItemChange, Identity, CustomerClaim}
+_LOG = ImportChange._meta.db_table
+_EVENTS = Event._meta.db_table
+_NAMES = Identity._meta.db_table
+
+
+def heirs(job: ImportJob) -> str:
+    """Imports that can take over what this one brought, for an SQL list."""
+    others = ImportJob.objects.filter(
+        status=Job.Status.DONE, is_dry_run=False, undone_at=None
+    ).exclude(pk=job.pk)
+    others = others.exclude(pk__in=UndoJob.objects.unfinished().values("job"))
+    return ", ".join(map(str, others.order_by("pk").values_list("pk", flat=True)))
+
+
+def next_span(kind: str, import_id: int, after: int, size: int) -> Span | None:
+    """The next ids that the import made: after the first, up to the second."""
+    rows = _MODELS[ImportKind(kind)]._default_manager.filter(
+        import_id=import_id, pk__gt=after
+    )
+    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
+    return (after, ids[-1]) if ids else None
+
+
+def remove(kind: str, job: ImportJob, span: Span) -> dict[str, int]:
+    """Remove what is not in use of a span, in a transaction; answers what was done."""
+    is_items = kind == ImportKind.ITEMS
+    table = _MODELS[ImportKind(kind)]._meta.db_table
+    ours = f"t.id > {span[0]} AND t.id <= {span[1]} AND t.import_id = {job.pk}"
+    with connection.cursor() as cursor:
+        n_passed = 0
+        if others := heirs(job):
+            n_passed = _passed(cursor, kind, table, ours, others, span)
+        uses = " OR ".join(_uses(kind, job.pk))
+        user = _one_user(is_items)
+        cursor.execute(
+            f"UPDATE {table} AS t SET import_id = {user} WHERE {ours} AND ({uses})"
+        )
+        n_in_use = cursor.rowcount
+        gone = f"(SELECT t.id FROM {table} t WHERE {ours})"
+        for model in (ItemChange,) if is_items else (CustomerClaim, Identity):
+            column = "item_id" if is_items else "customer_id"
+            cursor.execute(
+                f"DELETE FROM {model._meta.db_table} WHERE {column} IN {gone}"
+            )
+        cursor.execute(f"DELETE FROM {table} AS t WHERE {ours}")
+        return {"removed": cursor.rowcount, PASSED: n_passed, IN_USE: n_in_use}
+
+
+def _passed(
+    cursor: object, kind: str, table: str, ours: str, others: str, span: Span
+) -> int:
+    """What another import described too is its making from now on."""
+    theirs = (
+        f"FROM {_LOG} c WHERE c.kind = '{kind}' AND c.object_id = t.id "
+        f"AND c.import_id IN ({others})"
+    )
+    cursor.execute(  # type: ignore[attr-defined]
+        f"UPDATE {table} AS t SET import_id = (SELECT min(c.import_id) {theirs}) "
+        f"WHERE {ours} AND EXISTS (SELECT 1 {theirs})"
+    )
+    n_passed: int = cursor.rowcount  # type: ignore[attr-defined]
+    cursor.execute(  # type: ignore[attr-defined]
+        f"DELETE FROM {_LOG} AS c WHERE c.kind = '{kind}' "
+        f"AND c.object_id > {span[0]} AND c.object_id <= {span[1]} AND EXISTS "
+        f"(SELECT 1 FROM {table} t WHERE t.id = c.object_id "
+        "AND t.import_id = c.import_id)"
+    )
+    return n_passed
+
+
+def _uses(kind: str, import_id: int) -> list[str]:
+    """Conditions under which a row ``t`` is needed by somebody."""
+    is_items = kind == ImportKind.ITEMS
+    column = "item_id" if is_items else "customer_id"
+    found = [
+        f"EXISTS (SELECT 1 FROM {table} u WHERE u.{name} = t.id)"
+        for table, name in _references(_MODELS[ImportKind(kind)], column)
+    ]
+    found.append(
+        f"EXISTS (SELECT 1 FROM {_LOG} u WHERE u.kind = '{kind}' "
+        f"AND u.object_id = t.id AND u.import_id <> {import_id})"
+    )
+    if not is_items:
+        found += [
+            f"EXISTS (SELECT 1 FROM {_NAMES} n JOIN {table} u ON u.{name} = n.id "
+            "WHERE n.customer_id = t.id)"
+            for table, name in _references(Identity, "identity_id")
+        ]
+        found.append(
+            f"EXISTS (SELECT 1 FROM {CustomerClaim._meta.db_table} u "
+            f"WHERE u.customer_id = t.id AND u.import_id IS DISTINCT FROM {import_id})"
+        )
+    return found
+
+
+def _references(model: type, bare: str) -> list[tuple[str, str]]:
+    """Tables and columns that refer to a model, by a foreign key or by a bare id."""
+    found = set()
+    for each in apps.get_models():
+        if each in _OWN:
+            continue
+        for field in each._meta.local_fields:
+            related = field.related_model if field.is_relation else None
+            if related is model or (related is None and field.column == bare):
+                quoted = connection.ops.quote_name(str(field.column))
+                found.add((each._meta.db_table, quoted))
+    return sorted(found)
+
+
+def _one_user(is_items: bool) -> str:
+    """An import whose events need the row: undoing that one may remove it then."""
+    if is_items:
+        return f"(SELECT e.import_id FROM {_EVENTS} e WHERE e.item_id = t.id LIMIT 1)"
+    return (
+        f"(SELECT e.import_id FROM {_NAMES} n JOIN {_EVENTS} e "
+        "ON e.identity_id = n.id WHERE n.customer_id = t.id LIMIT 1)"
+    )

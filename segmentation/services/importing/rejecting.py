@@ -1,0 +1,81 @@
+"""Refused rows: their cells as they came, then where they stood and why.
+
+The file can be mended and brought in again with the same mapping; what a spreadsheet
+would run is marked as text, and reading takes the mark off again.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import Any, TextIO
+
+import numpy as np
+import pyarrow as pa
+from django.utils.translation import gettext as _
+
+from segmentation.engine import cleaning, mapping
+from segmentation.engine.cells import harmless
+from segmentation.services.importing import reading
+
+SHOWN = 20  # that a page tells; the file has them all
+
+
+class RejectsFile:
+    """Writes refused rows in the order of the chunks they were found in."""
+
+    def __init__(self, file: TextIO, reader: reading.Reader) -> None:
+        self.n = 0
+        self.n_ragged = 0
+        self.first: list[list[Any]] = []  # row, column, value, reason
+        self._n_seen = 0
+        self._reader = reader
+        self._lines_skipped: list[int] = []
+        self._writer = csv.writer(file)
+        names = reader.headers.copy()
+        for name in ("row", "column", "value", "reason"):
+            while name in names:  # the file has such a column of its own
+                name += "_"
+            names.append(name)
+        self._writer.writerow(names)
+
+    def add(self, chunk: pa.Table, *several: mapping.Rejects) -> None:
+        """Write down what was refused of the next chunk of the file."""
+        self.add_ragged()
+        for rejects in several:
+            if len(rejects.rows):
+                self._add(chunk, rejects)
+        self._n_seen += chunk.num_rows
+
+    def add_ragged(self) -> None:
+        """Write down the lines that do not fit the header, as far as they are read."""
+        why = self._reader.ragged_reason or _("has more or fewer cells than the header")
+        width = len(self._reader.headers)
+        for number, cells in self._reader.ragged:
+            fitting = [*cells, *[""] * width][:width]
+            self._write(fitting, number, "", " | ".join(cells), why)
+            self._lines_skipped.append(number)
+            self.n_ragged += 1
+        self._reader.ragged.clear()
+
+    def _add(self, chunk: pa.Table, rejects: mapping.Rejects) -> None:
+        refused = chunk.take(pa.array(rejects.rows))
+        cells = zip(*map(cleaning.as_text, refused.columns), strict=True)
+        numbers = self._numbers(rejects.rows)
+        told = zip(
+            numbers, rejects.columns, rejects.values, rejects.reasons, strict=True
+        )
+        for row, why in zip(cells, told, strict=True):
+            self._write(row, *why)
+
+    def _numbers(self, rows: np.ndarray) -> list[int]:
+        """Rows as a person counts them: the header is 1, skipped lines count too."""
+        numbers = rows + self._n_seen + self._reader.first_row
+        skipped = np.array(self._lines_skipped, np.int64)
+        before = skipped - np.arange(len(skipped))
+        return (numbers + np.searchsorted(before, numbers, side="right")).tolist()
+
+    def _write(self, cells: Any, *why: Any) -> None:
+        self._writer.writerow([harmless(cell) for cell in (*cells, *why)])
+        if len(self.first) < SHOWN:
+            self.first.append(list(why))
+        self.n += 1

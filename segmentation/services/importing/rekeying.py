@@ -1,0 +1,167 @@
+"""Whether a file came in before under other keys, so that all would come in twice.
+
+A line without an event id is known by what it says. Read in another time zone, or with
+another mapping, the same line says something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from segmentation import bulk, conf, queries
+from segmentation.models import ImportJob, ImportKind, Job
+from segmentation.services import catalog
+from segmentation.services.importing.rules import Rules
+
+SAMPLE = 1000
+MOST = 0.5  # share of the new lines that must have a twin
+LONGEST_SHIFT = 26 * 3600  # seconds between two time zones, with a summer's hour
+QUARTER = 900.0
+
+
+def content_of(path: Path) -> str:
+    """A hash of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+
+def reading_of(job: ImportJob) -> dict[str, Any]:
+    """How a job reads its lines, as far as their keys depend on it."""
+    return {
+        "columns": job.columns,
+        "time_zone": str(conf.time_zone()),
+        "source": job.source.name,
+        "shape": Rules.from_json(job.rules).shape,
+        "layout": job.layout,
+    }
+
+
+def sentence(job: ImportJob, rows: pa.Table, n_new: int) -> str:
+    """What would happen if this file came in as it is; "" when nothing is odd."""
+    if job.kind != ImportKind.EVENTS or not n_new:
+        return ""
+    return _same_file(job, n_new) or _twins(job, rows, n_new)
+
+
+def _same_file(job: ImportJob, n_new: int) -> str:
+    before = ImportJob.objects.filter(
+        status=Job.Status.DONE,
+        kind=job.kind,
+        is_dry_run=False,
+        undone_at=None,
+        findings__content=job.findings["content"],
+    ).exclude(pk=job.pk)
+    own = reading_of(job)
+    for other in before.order_by("-pk"):
+        told = other.findings.get("reading", {})
+        differs = [name for name in own if told.get(name) != own[name]]
+        if not differs:
+            return ""  # read alike: what is new about it is new
+        words = {
+            "file": other,
+            "number": other.pk,
+            "differs": ", ".join(_named(name) for name in differs),
+            "n": n_new,
+        }
+        return (
+            _(
+                "This file came in before as import %(number)d (%(file)s), read with "
+                "another %(differs)s. %(n)d of its lines would come in a second "
+                "time; take that import back first, or read it as then."
+            )
+            % words
+        )
+    return ""
+
+
+def _named(name: str) -> str:
+    return {
+        "columns": _("mapping"),
+        "time_zone": _("time zone"),
+        "source": _("source"),
+        "shape": _("shape of lines"),
+        "layout": _("way of writing"),
+    }[name]
+
+
+def _twins(job: ImportJob, rows: pa.Table, n_new: int) -> str:
+    """Lines that are there already but for their time or their price.
+
+    A sample of the lines without an id is looked for by customer, item, kind and
+    quantity, within what two time zones can be apart.
+    """
+    rows = rows.filter(rows["event_id"].is_null())
+    step = max(rows.num_rows // SAMPLE, 1)
+    sample = rows.take(pa.array(range(0, rows.num_rows, step)))
+    if rows.num_rows < n_new / 2 or not sample.num_rows:
+        return ""
+    asked = _asked(job, sample)
+    hidden = ", ".join(map(str, queries.unfinished_imports(but=job.pk)))
+    visible = f"(e.import_id IS NULL OR e.import_id NOT IN ({hidden}))"
+    at = bulk.epoch("e.occurred_at").replace("%%", "%")
+    with bulk.staged(asked) as staging, connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT s.line, {at} - s.at FROM {staging} s JOIN segmentation_event e "
+            "ON e.identity_id = s.identity_id AND e.item_id = s.item_id "
+            "AND e.kind = s.kind AND e.quantity = s.quantity "
+            f"WHERE {visible if hidden else 'true'} "
+            f"AND abs({at} - s.at) <= {LONGEST_SHIFT}"
+        )
+        shifts = cursor.fetchall()
+    return _told(shifts, sample.num_rows, n_new)
+
+
+def _told(shifts: list[tuple[int, float]], n_asked: int, n_new: int) -> str:
+    """The one shift that most of the lines have, when there is one."""
+    lines: dict[float, set[int]] = {}
+    for line, shift in shifts:
+        if float(shift) % QUARTER == 0:
+            lines.setdefault(float(shift), set()).add(line)
+    if not lines:
+        return ""
+    shift, found = max(lines.items(), key=lambda pair: len(pair[1]))
+    if len(found) < MOST * n_asked:
+        return ""
+    words = {"hours": abs(shift) / 3600, "n": n_new}
+    if shift:
+        return (
+            _(
+                "Most of these lines are there already, %(hours)g hours apart: they "
+                "came in under another time zone. %(n)d lines would come in a second "
+                "time; choose the time zone of then, or take that import back first."
+            )
+            % words
+        )
+    return (
+        _(
+            "Most of these lines are there already with another price, order or "
+            "session: they came in under another mapping. %(n)d lines would come in a "
+            "second time; use the mapping of then, or take that import back first."
+        )
+        % words
+    )
+
+
+def _asked(job: ImportJob, sample: pa.Table) -> pa.Table:
+    """The sample in our ids; lines that name anybody new have no twin."""
+    people = catalog.find_identities(job.source, sample["customer"].combine_chunks())
+    items = catalog.find_items(sample["item"].combine_chunks())
+    at = pc.divide(sample["occurred_at"].cast(pa.int64()).cast(pa.float64()), 1e6)
+    table = pa.table(
+        {
+            "line": pa.array(range(sample.num_rows), pa.int64()),
+            "identity_id": people,
+            "item_id": items,
+            "kind": sample["kind"],
+            "quantity": sample["quantity"],
+            "at": at,
+        }
+    )
+    return table.drop_null()
