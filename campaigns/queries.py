@@ -28,7 +28,10 @@ class People:
 
 @dataclass(frozen=True)
 class ArmSums:
-    """Purchases of one arm: people, buyers, revenue and its square summed over them."""
+    """Purchases of one arm: people, buyers, revenue and its square summed over them.
+
+    What was returned counts against revenue.
+    """
 
     n: int = 0
     buyers: int = 0
@@ -55,12 +58,16 @@ class Touch:
 
 @dataclass(frozen=True)
 class Purchase:
-    """One line bought; lines of one order share ``order``."""
+    """One line bought, or one returned, whose amount is negative.
+
+    Lines of one order share ``order``.
+    """
 
     customer_id: int
     at: datetime
     amount: float
     order: object
+    is_return: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,14 +131,16 @@ def arm_sums(launch: Launch, since: datetime, until: datetime) -> dict[str, ArmS
     not finished do not.
     """
     instant = connection.ops.adapt_datetimefield_value
-    params = [Kind.PURCHASE, instant(since), instant(until), *_unfinished_imports()]
+    params = [instant(since), instant(until), *_unfinished_imports()]
     with connection.cursor() as cursor:
         cursor.execute(
             _ARM_SUMS.format(
                 recipient=Recipient._meta.db_table,
                 identity=Identity._meta.db_table,
                 event=Event._meta.db_table,
-                finished=_is_finished(len(params) - 3),
+                finished=_is_finished(len(params) - 2),
+                bought=Kind.PURCHASE.value,
+                returned=Kind.RETURN.value,
             ),
             [*params, launch.pk, Recipient.Arm.SUPPRESSED],
         )
@@ -145,11 +154,14 @@ _ARM_SUMS = """
     SELECT arm, COUNT(*), SUM(bought), SUM(revenue), SUM(revenue * revenue)
     FROM (
         SELECT r.arm AS arm, r.id AS id,
-            MAX(CASE WHEN e.identity_id IS NULL THEN 0 ELSE 1 END) AS bought,
-            COALESCE(SUM(e.amount), 0.0) AS revenue
+            MAX(CASE WHEN e.kind = {bought} THEN 1 ELSE 0 END) AS bought,
+            COALESCE(SUM(
+                CASE WHEN e.kind = {bought} THEN e.amount ELSE -ABS(e.amount) END
+            ), 0.0) AS revenue
         FROM {recipient} r
         LEFT JOIN {identity} i ON i.customer_id = r.customer_id
-        LEFT JOIN {event} e ON e.identity_id = i.id AND e.kind = %s
+        LEFT JOIN {event} e ON e.identity_id = i.id
+            AND e.kind IN ({bought}, {returned})
             AND e.occurred_at >= %s AND e.occurred_at < %s AND {finished}
         WHERE r.launch_id = %s AND r.arm <> %s
         GROUP BY r.id, r.arm
@@ -183,19 +195,21 @@ def touches_of_clickers(launch_ids: Sequence[int]) -> list[Touch]:
 def purchases_of_clickers(
     launch_ids: Sequence[int], *, since: datetime, until: datetime
 ) -> list[Purchase]:
-    """Every line that they bought in [since, until], through any identity."""
+    """Every line that they bought or returned in [since, until], by any identity."""
     owners = Identity.objects.filter(customer__in=_clickers(launch_ids))
     customers = dict(owners.values_list("pk", "customer"))
     rows = Event.objects.filter(
         identity_id__in=owners.values("pk"),
         occurred_at__gte=since,
         occurred_at__lte=until,
-        kind=Kind.PURCHASE,
+        kind__in=(Kind.PURCHASE, Kind.RETURN),
     ).exclude(import_id__in=_unfinished_imports())
-    fields = ("identity_id", "occurred_at", "amount", "order_key", "event_key")
+    fields = ("identity_id", "occurred_at", "amount", "order_key", "event_key", "kind")
     return [
         Purchase(customers[who], at, amount or 0.0, order or key)
-        for who, at, amount, order, key in rows.values_list(*fields)
+        if kind == Kind.PURCHASE
+        else Purchase(customers[who], at, -abs(amount or 0.0), order or key, True)
+        for who, at, amount, order, key, kind in rows.values_list(*fields)
     ]
 
 

@@ -218,7 +218,8 @@ def _attributed(campaign: Campaign, launches: Sequence[Launch]) -> Attribution:
     )
     is_ours = np.array([touch.is_ours for touch in touches])
     credited = (rows != attribution.NOBODY) & is_ours[rows]
-    orders = {bought[row].order for row in np.flatnonzero(credited).tolist()}
+    lines = [bought[row] for row in np.flatnonzero(credited).tolist()]
+    orders = {line.order for line in lines if not line.is_return}
     amounts = np.array([purchase.amount for purchase in bought])
     return Attribution(
         n_clicks=int(is_ours.sum()),

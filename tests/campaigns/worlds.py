@@ -105,14 +105,15 @@ def buy(
     at: datetime = NOW,
     amount: float = 10.0,
     key: str = "",
+    kind: Kind = Kind.PURCHASE,
 ) -> None:
-    """One purchase of a customer."""
+    """One purchase of a customer, or another kind of event."""
     identity = Identity.objects.filter(customer=customer).first()
     events.append(
         [
             events.KnownEvent(
                 identity_id=identity.pk,
-                kind=Kind.PURCHASE,
+                kind=kind,
                 occurred_at=at,
                 event_id=key or f"test:{customer.pk}:{Event.objects.count()}",
                 item_id=item.pk if item else None,

@@ -152,15 +152,15 @@ def _cleaned(
 
 
 def with_returns(table: pa.Table, kinds: dict[str, int]) -> pa.Table:
-    """Canonical events in which what was bought less than nothing is a return.
+    """Canonical events in which a purchase of less than nothing is a return.
 
-    A purchase of a negative quantity becomes a return of the positive one; so do its
-    price and amount. Keys of events are made before this, of what the file says.
+    Quantity, price and amount of a return are positive, however the file writes them.
+    Keys of events are made before this: of what the file says.
     """
-    quantity = table["quantity"].combine_chunks()
     kind = table["kind"].combine_chunks()
-    turned = pc.and_(pc.less(quantity, 0.0), pc.equal(kind, kinds["purchase"]))
-    turned = pc.fill_null(turned, False)
+    less = pc.less(table["quantity"].combine_chunks(), 0.0)
+    bought, returned = (pc.equal(kind, kinds[name]) for name in ("purchase", "return"))
+    turned = pc.fill_null(pc.or_(returned, pc.and_(bought, less)), False)
     if not turned.true_count:
         return table
     back = pa.scalar(kinds["return"], kind.type)

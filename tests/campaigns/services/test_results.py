@@ -11,7 +11,7 @@ from campaigns.engine import stats
 from campaigns.models import Campaign, Decision, Delivery, Launch, Outcome, Recipient
 from campaigns.services import results, tracking
 from campaigns.services.tracking import Use
-from segmentation.models import Customer, Event, ImportJob, Item
+from segmentation.models import Customer, Event, ImportJob, Item, Kind
 from tests import storefront
 from tests.campaigns import worlds
 
@@ -201,6 +201,20 @@ def test_lines_of_one_order_are_one_order():
     Event.objects.filter(amount=4).update(order_key=77)
     found = results.report(launch.campaign, LATER).attribution
     assert (found.n_orders, found.revenue) == (1, 8.0)
+
+
+def test_what_is_returned_counts_against_revenue_and_makes_nobody_a_buyer():
+    launch, treated, held_out = launched(4, 4)
+    clicked(launch, treated[0])
+    worlds.buy(treated[0], at=NOW + 2 * HOUR, amount=20)
+    worlds.buy(treated[0], at=NOW + 3 * HOUR, amount=5, kind=Kind.RETURN)
+    worlds.buy(held_out[0], at=NOW + 3 * HOUR, amount=-7, kind=Kind.RETURN)  # a shop's
+    found = results.report(launch.campaign, LATER)
+    assert [(arm.arm, arm.buyers, arm.revenue) for arm in found.arms] == [
+        ("treated", 1, 15.0),
+        ("held_out", 0, -7.0),
+    ]
+    assert (found.attribution.n_orders, found.attribution.revenue) == (1, 15.0)
 
 
 def test_the_funnel_names_every_step():

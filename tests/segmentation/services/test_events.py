@@ -249,3 +249,30 @@ def test_two_calls_at_once_record_each_event_once():
     assert sum(each.n_duplicate for each in recorded) == 300
     assert Event.objects.count() == Item.objects.count() == 300
     assert Identity.objects.count() == Customer.objects.count() == 300
+
+
+def test_a_purchase_of_less_than_nothing_is_a_return_under_the_key_of_its_line():
+    told = row(
+        kind="purchase",
+        occurred_at="2026-11-01T10:00:00Z",
+        quantity=-2,
+        price=1.5,
+        order="b-1",
+    )
+    assert record(told).n_new == 1
+    event = Event.objects.get()
+    assert (event.kind, event.quantity) == (Kind.RETURN, 2.0)
+    assert (event.price, event.amount) == (1.5, 3.0)
+    # The key that such a line had while it was stored as a purchase.
+    assert event.event_key.hex == "f053c71754b1256f6f9d874426832b16"
+    assert record(told).n_duplicate == 1
+
+
+def test_a_return_is_positive_however_it_is_told():
+    record(
+        row(kind="return", quantity=-1, price=4.0),
+        row(kind="return", amount=-4.0),
+        row(kind="purchase", amount=-4.0),  # a discount
+    )
+    found = {(e.kind, e.quantity, e.amount) for e in Event.objects.all()}
+    assert found == {(Kind.RETURN, 1.0, 4.0), (Kind.PURCHASE, 1.0, -4.0)}
