@@ -27,6 +27,10 @@ _DAY = 86_400_000_000  # microseconds
 # Whatever the parser takes for a zone: mixed with times that have none, one such cell
 # would stop the whole column. “2017-01” ends like one, so a time must stand before it.
 _ZONED = r"[T :]\d.*(?:Z|[+-]\d\d?(?::?\d\d?)?)$"
+# The commonest dates and times, and how to turn them to ISO's order.
+_SIMPLE = r"^(\d\d?)[./-](\d\d?)[./-](\d{4})"
+_SIMPLE_CLOCK = r"(?: \d\d?:\d\d(?::\d\d)?)?$"
+_TO_ISO = {"dmy": r"\3-\2-\1", "mdy": r"\3-\1-\2"}
 _FAR = 4e17  # microseconds: no plausible time, and still an int64
 
 
@@ -45,7 +49,7 @@ def read(raw: pa.Array, form: Format, zone: ZoneInfo) -> Cleaned:
     if form.date in EPOCHS or form.date == SERIAL:
         times = _counted(numbers.plain(text), form.date, zone)
     elif form.date in ORDERS:
-        times = _joined(*dates.read(texts.folded(text), form.date), zone)
+        times = _ordered(text, form.date, zone)
     elif form.date:
         utc = "%z" in form.date or "%Z" in form.date
         read = _parsed(text, form.date, utc=utc)
@@ -80,6 +84,22 @@ def _iso(text: pa.Array, zone: ZoneInfo) -> pa.Array:
         return _instants(absolute)
     local = _parsed(pc.if_else(zoned, None, text), "ISO8601")
     return pc.coalesce(_localised(local, zone), _instants(absolute))
+
+
+def _ordered(text: pa.Array, order: str, zone: ZoneInfo) -> pa.Array:
+    """Dates in the order of the column. The commonest by way of ISO, twice as fast."""
+    times = pa.nulls(len(text), INSTANT)
+    left = text
+    if order in _TO_ISO:
+        simple = pc.match_substring_regex(text, _SIMPLE + _SIMPLE_CLOCK)
+        iso = pc.if_else(simple, text, None)
+        iso = pc.replace_substring_regex(iso, _SIMPLE, _TO_ISO[order])
+        times = _localised(_parsed(iso, "ISO8601"), zone)
+        left = pc.if_else(times.is_valid(), None, text)
+    if left.null_count < len(left):
+        written = dates.read(texts.folded(left), order)
+        times = pc.coalesce(times, _joined(*written, zone))
+    return times
 
 
 def _parsed(text: pa.Array, form: str, *, utc: bool = False) -> pd.Series:
