@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection, transaction
@@ -16,6 +17,7 @@ from segmentation.engine import cleaning, keys, mapping
 from segmentation.models import (
     WITHOUT_ITEM,
     Event,
+    EventClaim,
     EventDetail,
     Identity,
     Kind,
@@ -24,6 +26,8 @@ from segmentation.models import (
 )
 from segmentation.services import catalog, identities, references
 
+# What a call tells; its source is that of its key, whatever the rows say.
+TOLD = [name for name in mapping.FIELDS["events"] if name != "source"]
 KINDS = {kind.name.lower(): kind.value for kind in Kind}
 
 SCHEMA = pa.schema(
@@ -86,7 +90,7 @@ def record_events(
     table = _as_table(rows, now)
     plan = mapping.plan(
         "events",
-        {name: name for name in mapping.FIELDS["events"]},
+        {name: name for name in TOLD},
         table.column_names,
         time_zone=conf.time_zone(),
         kinds=KINDS,
@@ -106,6 +110,8 @@ def record_events(
     details = references.details(event_keys, kept)
     with bulk.staged(events) as staging, transaction.atomic():
         n_new = insert(staging)
+        if n_new < events.num_rows:
+            _keep_for_ever(staging)
         EventDetail.objects.bulk_create(details, ignore_conflicts=True)
     return Recorded(n_new, events.num_rows - n_new, errors)
 
@@ -140,7 +146,8 @@ def insert(staging: str, *, import_id: int | None = None) -> int:
 
     Call inside a transaction. Sorted by key the unique index is walked once. An event
     of somebody else's import that never finished is not there for any reader
-    (``frames``): it becomes ours and counts as new, or it would be lost for good.
+    (``frames``): it becomes ours and counts as new, or it would be lost for good. The
+    same holds for an import that is being taken back.
     """
     columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
     table = Event._meta.db_table
@@ -159,6 +166,37 @@ def insert(staging: str, *, import_id: int | None = None) -> int:
             "ON CONFLICT DO NOTHING"
         )
         return n_adopted + cursor.rowcount
+
+
+def claim(staging: str, import_id: int) -> None:
+    """Note which staged events another import or a call brought before this import.
+
+    In the transaction of ``insert``, where that found events that were there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
+            f"SELECT DISTINCT t.event_key, {import_id} FROM {staging} s "
+            f"JOIN {Event._meta.db_table} t ON t.event_key = s.event_key "
+            f"WHERE t.import_id IS DISTINCT FROM {import_id} "
+            "ORDER BY t.event_key ON CONFLICT DO NOTHING"
+        )
+
+
+def _keep_for_ever(staging: str) -> None:
+    """What a shop also tells by a call stays when the import that brought it goes."""
+    same = f"FROM {staging} s WHERE s.event_key = t.event_key"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
+            f"SELECT DISTINCT t.event_key, t.import_id FROM {staging} s "
+            f"JOIN {Event._meta.db_table} t ON t.event_key = s.event_key "
+            "WHERE t.import_id IS NOT NULL ON CONFLICT DO NOTHING"
+        )
+        cursor.execute(
+            f"UPDATE {Event._meta.db_table} AS t SET import_id = NULL {same} "
+            "AND t.import_id IS NOT NULL"
+        )
 
 
 def count_known(staging: str, *, but: int | None) -> int:
@@ -193,6 +231,9 @@ def canonical_lanes(table: pa.Table, source_name: str) -> keys.Lanes:
         "session",
         "currency",
     )
+    names = table["source"].combine_chunks()
+    if names.null_count < len(names):
+        return _lanes_by_source(table, pc.fill_null(names, source_name))
     ids = table["event_id"].combine_chunks()
     by_facts = keys.line_keys(
         [table[name].combine_chunks() for name in facts], source_name
@@ -205,24 +246,45 @@ def canonical_lanes(table: pa.Table, source_name: str) -> keys.Lanes:
     return by_facts
 
 
+def _lanes_by_source(table: pa.Table, names: pa.Array) -> keys.Lanes:
+    """Lines that name a source of their own have its keys."""
+    lanes: keys.Lanes = np.empty((table.num_rows, 2), np.uint64)
+    index = table.schema.get_field_index("source")
+    table = table.set_column(index, "source", pa.nulls(table.num_rows, pa.string()))
+    for name in pc.unique(names).to_pylist():
+        rows = pc.equal(names, name)
+        lanes[np.asarray(rows)] = canonical_lanes(table.filter(rows), name)
+    return lanes
+
+
 @dataclass(frozen=True)
 class Lookups:
     """Our ids for everything that a set of canonical events names."""
 
-    customers: catalog.Lookup
+    customers: dict[str, catalog.Lookup]  # by the name of their source
+    source_name: str  # of lines that name none
     visitors: catalog.Lookup
     items: catalog.Lookup
 
 
-def look_up(table: pa.Table, source: Source) -> Lookups:
+def look_up(
+    table: pa.Table, source: Source, *, import_id: int | None = None
+) -> Lookups:
     """Find the ids of all that is named; unknown customers and items are created."""
-    customer, visitor, item = (
-        pc.unique(table[name]) for name in ("customer", "visitor", "item")
-    )
+    visitor, item = (pc.unique(table[name]) for name in ("visitor", "item"))
+    customers = {}
+    names = pc.fill_null(table["source"], source.name)
+    for name in sorted(pc.unique(names).to_pylist()):
+        own = table["customer"]
+        if name != source.name or table["source"].null_count < table.num_rows:
+            own = own.filter(pc.equal(names, name))
+        of = source if name == source.name else _source(name)
+        customers[name] = catalog.identities(of, pc.unique(own), import_id=import_id)
     return Lookups(
-        catalog.identities(source, customer),
-        catalog.visitors(visitor),
-        catalog.items(item),
+        customers,
+        source.name,
+        catalog.visitors(visitor, import_id=import_id),
+        catalog.items(item, import_id=import_id),
     )
 
 
@@ -238,7 +300,7 @@ def resolved(
     Their keys are made before: of what the file says, not of what we call a return.
     """
     table = mapping.with_returns(table, KINDS)
-    known = lookups.customers.of(table["customer"].combine_chunks())
+    known = _identities(table, lookups)
     visitors = lookups.visitors.of(table["visitor"].combine_chunks())
     n = table.num_rows
     columns: dict[str, Any] = {
@@ -253,6 +315,22 @@ def resolved(
     for name in ("occurred_at", "amount", "price", "quantity", "value", "kind"):
         columns[name] = table[name].combine_chunks()
     return _table_of(columns, n)
+
+
+def _identities(table: pa.Table, lookups: Lookups) -> pa.Array:
+    customers = table["customer"].combine_chunks()
+    if len(lookups.customers) == 1:
+        return next(iter(lookups.customers.values())).of(customers)
+    names = pc.fill_null(table["source"].combine_chunks(), lookups.source_name)
+    found = pa.nulls(table.num_rows, pa.int64())
+    for name, lookup in lookups.customers.items():
+        own = pc.if_else(pc.equal(names, name), customers, None)
+        found = pc.coalesce(found, lookup.of(own))
+    return found
+
+
+def _source(name: str) -> Source:
+    return Source.objects.get_or_create(name=name)[0]
 
 
 def _link_visitors(table: pa.Table, source: Source) -> None:
@@ -275,7 +353,7 @@ def _link_visitors(table: pa.Table, source: Source) -> None:
 def _as_table(rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.Table:
     """Rows of a request as text columns, so that one brain cleans files and calls."""
     columns = {}
-    for name in mapping.FIELDS["events"]:
+    for name in TOLD:
         values = [row.get(name) for row in rows]
         if name == "occurred_at":
             values = [now if value is None else value for value in values]
