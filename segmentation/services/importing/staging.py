@@ -114,7 +114,7 @@ def _read_through(
             clean = mapping.canonical(chunk, plan)
             table, refused = unknown.parted(clean)
             sink.write_table(table)
-            rejects.add(chunk, clean.rejects, refused)
+            rejects.add(clean.chunk, clean.rejects, refused)
             quality.add(table)
             notices.add(chunk)
             n_read += chunk.num_rows
