@@ -18,6 +18,7 @@ def register_all() -> None:
     checks.register(home_is_writable)
     checks.register(shop_is_known)
     checks.register(field_keys_are_keys)
+    checks.register(import_limits_are_possible)
     checks.register(production_is_safe, deploy=True)
 
 
@@ -88,6 +89,25 @@ def field_keys_are_keys(**_: Any) -> list[checks.CheckMessage]:
                 )
             ]
     return []
+
+
+def import_limits_are_possible(**_: Any) -> list[checks.CheckMessage]:
+    """A limit is at least one; a cell must fit into the block that it is read with."""
+    found: list[checks.CheckMessage] = []
+    for name in conf.IMPORT_LIMITS:
+        setting = f"STRATA_IMPORT_{name}"
+        value = getattr(settings, setting, 1)
+        most = conf.LONGEST_CELL if name == "MAX_CELL" else 2**53
+        if isinstance(value, int) and 1 <= value <= most:
+            continue
+        found.append(
+            checks.Error(
+                f"{setting} is {value!r}, not a whole number from 1 to {most}.",
+                hint=f"Leave it out for {conf.IMPORT_LIMITS[name]}.",
+                id="strata.E008",
+            )
+        )
+    return found
 
 
 def production_is_safe(**_: Any) -> list[checks.CheckMessage]:

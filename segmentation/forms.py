@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core import signing
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from segmentation import conf
 from segmentation.engine import clustering, mapping, recommenders
 from segmentation.models import ImportKind, Mapping, Purpose, Source
 from segmentation.services.training import PROTOCOL
@@ -19,7 +19,6 @@ from segmentation.services.training import PROTOCOL
 SALT = "strata.upload"
 SAMPLE_ROWS = 3
 UPLOAD_HOURS = 24
-UPLOAD_MB = 2048
 
 
 class UploadForm(forms.Form):
@@ -64,7 +63,7 @@ class UploadForm(forms.Form):
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        limit = getattr(settings, "STRATA_UPLOAD_MB", UPLOAD_MB)
+        limit = conf.import_limit("MAX_MB")
         if file.size > limit * 2**20:
             text = _("The file has %(n)d MB; at most %(limit)d MB can be uploaded.")
             words = {"n": file.size // 2**20, "limit": limit}

@@ -17,7 +17,7 @@ from segmentation.services.importing.reading.layout import (
     refuse_doubled,
 )
 from segmentation.services.importing.reading.packing import Source
-from segmentation.services.importing.reading.texts import Utf8
+from segmentation.services.importing.reading.texts import Utf8, refuse_misfit
 
 BLOCK_BYTES = 8 * 2**20
 HEAD_BYTES = 2**18
@@ -32,13 +32,14 @@ def open_csv(path: Path, layout: Layout) -> Reader:
     headers, n_skipped = _headers(path, layout)
     limits.refuse_columns(len(headers))
     refuse_doubled(headers)
-    stream = Utf8(Source(path, layout.packing), layout.encoding, _tail())
+    source = Source(path, layout.packing)
+    stream = Utf8(source, layout.encoding, _tail(), is_trusted=True)
     stream.read(n_skipped)
     reader = Reader(headers, 0, iter(()), first_row=1 + layout.has_header)
     reader.ragged_reason = _("has more or fewer cells than the header")
     reader.n_bytes = path.stat().st_size
     reader.bytes_read = stream.position
-    reader.chunks = _chunks(reader, stream, layout)
+    reader.chunks = _chunks(path, reader, stream, layout)
     return reader
 
 
@@ -62,7 +63,9 @@ def _headers(path: Path, layout: Layout) -> tuple[list[str], int]:
     return dialects.headers_of(row, layout.has_header), n_skipped
 
 
-def _chunks(reader: Reader, stream: Utf8, layout: Layout) -> Iterator[pa.Table]:
+def _chunks(
+    path: Path, reader: Reader, stream: Utf8, layout: Layout
+) -> Iterator[pa.Table]:
     """Batches as the parser makes them, without our own last line."""
     n_rows = 0
     held: pa.Table | None = None  # the last batch: the end of the file may be in it
@@ -76,6 +79,8 @@ def _chunks(reader: Reader, stream: Utf8, layout: Layout) -> Iterator[pa.Table]:
             held = pa.Table.from_batches([batch])
     except (pa.ArrowException, UnicodeError, Unreadable) as error:
         row = n_rows + (held.num_rows if held is not None else 0) + reader.first_row
+        if "UTF8" in str(error):
+            refuse_misfit(Source(path, layout.packing))
         raise stream.problem or _unreadable(error, row) from error
     finally:
         stream.close()
@@ -108,7 +113,7 @@ def _parser(
         invalid_row_handler=ragged,
     )
     convert = pyarrow.csv.ConvertOptions(
-        check_utf8=False,  # the stream did
+        check_utf8=layout.encoding == "utf-8",  # of others the stream makes it
         column_types=dict.fromkeys(names, pa.string()),
         strings_can_be_null=False,
     )

@@ -106,10 +106,8 @@ def _rows(stream: Utf8, layout: Layout) -> Generator[Row, None, None]:
 def _of_lines(stream: Utf8) -> Iterator[Row]:
     number = 0
     for lines in _lines(stream):
-        for line in lines:
+        for line in filter(str.strip, lines):
             number += 1
-            if not line.strip():
-                continue
             try:
                 found = DECODER.decode(line)
             except ValueError:
