@@ -91,11 +91,15 @@ def spending(customer_ids: np.ndarray) -> Spending:
 def _events(
     columns: str, kinds: list[int], until: datetime | None, joins: str = ""
 ) -> pa.Table:
-    """Events with their customer; those of an unfinished import do not exist yet."""
+    """Events with their customer; those of an unfinished import do not exist yet.
+
+    Nothing is learned from customers in quarantine.
+    """
     where = [
         f"e.kind IN ({', '.join(str(int(kind)) for kind in kinds)})",
         "e.item_id IS NOT NULL",
         "e.quantity > 0",
+        f"i.customer_id NOT IN ({queries.QUARANTINED})",
     ]
     params = []
     if until is not None:

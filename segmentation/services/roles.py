@@ -24,6 +24,8 @@ CHANGES = {
         "undojob",
         "exportjob",
         "merge",
+        "qualityreport",
+        "suspicion",
         "modelrun",
         "segmentset",
         "segment",

@@ -130,7 +130,9 @@ def _vectors(segment_set: SegmentSet) -> tuple[np.ndarray, np.ndarray]:
             _("Run %(run)s has no customer vectors; train als with purpose taste.")
             % {"run": run}
         )
-    return np.asarray(model.users_.ids), np.asarray(model.user_vectors_)  # type: ignore[attr-defined]
+    ids, vectors = np.asarray(model.users_.ids), np.asarray(model.user_vectors_)  # type: ignore[attr-defined]
+    kept = ~np.isin(ids, queries.quarantined())  # the run may be older than that
+    return ids[kept], vectors[kept]
 
 
 def _describe(

@@ -17,7 +17,7 @@ import pandas as pd
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from segmentation import frames
+from segmentation import frames, queries
 from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError, IdMap, Interactions
 from segmentation.models import ModelRun, Purpose
@@ -366,6 +366,7 @@ def _snapshot(data: Interactions) -> dict[str, Any]:
         "items": len(data.items),
         "lines": len(data.weight),
         "pairs": int(matrix.nnz),
+        "quarantined": len(queries.quarantined()),
         "newest": datetime.fromtimestamp(
             float(np.max(data.timestamp)) * 86_400, UTC
         ).isoformat(),

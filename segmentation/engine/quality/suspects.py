@@ -3,7 +3,8 @@
 Each customer is a handful of rates. One is suspect when a rate is an outlier by itself
 (modified z-score, Iglewicz & Hoaglin 1993) and large in plain terms too, and either all
 rates together are easily told apart from everybody's (isolation forest, Liu, Ting,
-Zhou 2008) or the one rate is twice as far out as the limit.
+Zhou 2008) or the one rate is twice as far out as the limit. Shares (of the night, of
+one kind) support a rate but are nothing by themselves.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A customer, what they look like, how isolated they are (0-1), and why, the
-    strongest reason first."""
+    """A customer, what they look like, how isolated they are (0-1), and why: the
+    strongest rate first, shares last."""
 
     customer_id: int
     likeness: str  # "bot" "till" "reseller" "unusual"
@@ -77,7 +78,8 @@ def find(log: Log) -> list[Suspect]:
     medians = {name: _median(column[usual]) for name, column in values.items()}
     z = {name: robust.modified_z(col, col[usual]) for name, col in scales.items()}
     flagged = {name: _stands_out(name, values, medians, z) for name in values}
-    far = np.max([np.where(flagged[name], z[name], 0) for name in values], axis=0)
+    # Night owls and people who only look are no bots: shares only support a rate.
+    far = np.max([np.where(flagged[name], z[name], 0) for name in RATES], axis=0)
     rows = np.flatnonzero((far >= robust.LIMIT) & (n_events >= MIN_EVENTS))
     isolation = _isolation(np.column_stack(list(z.values())), usual, rows)
     sure = (isolation >= ISOLATED) | (far[rows] >= SURE_Z)
@@ -92,7 +94,7 @@ def find(log: Log) -> list[Suspect]:
             for name, column in values.items()
             if flagged[name][row]
         ]
-        evidence.sort(key=lambda line: -line.z)
+        evidence.sort(key=lambda line: (line.feature in SHARES, -line.z))
         likeness = _likeness({line.feature for line in evidence}, float(buys[row]))
         who, score = int(log.customer_ids[row]), float(isolation[place])
         found.append(Suspect(who, likeness, score, tuple(evidence)))
@@ -148,7 +150,7 @@ def _likeness(names: set[str], buys: float) -> str:
         return "till"
     if names & {"quantity_per_line", "lines_per_order"}:
         return "reseller"
-    return "bot" if names & SPEED else "unusual"
+    return "bot" if "burst" in names else "unusual"
 
 
 def _isolation(z: Floats, usual: Flags, rows: Ints) -> Floats:
