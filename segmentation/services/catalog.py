@@ -79,9 +79,9 @@ def known_items(external_ids: pa.Array) -> pa.Array:
     return _known(external_ids, Item.objects.all(), "external_id", "pk").names
 
 
-def known_customers(source: Source, external_ids: pa.Array) -> pa.Array:
+def known_customers(source_name: str, external_ids: pa.Array) -> pa.Array:
     """Those of the (distinct) names that a customer has in a source."""
-    rows = Identity.objects.filter(source=source)
+    rows = Identity.objects.filter(source__name=source_name)
     return _known(external_ids, rows, "external_id", "pk").names
 
 

@@ -128,7 +128,10 @@ def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
 def _count_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Keys are made of what the file says, so they can be looked up without writing."""
     rows = staged.rows
-    distinct = np.unique(_event_lanes(job, held, rows, staged.rules), axis=0)
+    lanes = _event_lanes(job, held, rows, staged.rules)
+    sample = rekeying.sample_of(rows, lanes)
+    distinct = np.unique(lanes, axis=0)
+    del lanes
     n_known = 0
     for start in range(0, len(distinct), APPLY_ROWS):
         part = keys.to_binary(distinct[start : start + APPLY_ROWS])
@@ -137,7 +140,7 @@ def _count_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
         held.progress(start + len(part), len(distinct), message=_("Counting"))
     n_new = len(distinct) - n_known
     counts = {"rows_new": n_new, "rows_duplicate": rows.num_rows - n_new}
-    told = {"rekeyed": rekeying.sentence(job, rows, n_new)}
+    told = {"rekeyed": rekeying.sentence(job, sample, n_new)}
     held.write(**counts, findings=job.findings | told)
     if "price" in staged.rules.fill:
         _count_filled(job, held, rows)

@@ -58,9 +58,9 @@ class EventPrices:
                     1e6,
                 ).to_numpy(),
             }
-        ).sort_values("at")
+        ).sort_values("at", ignore_index=True)
         found = self._at(asked, "backward").fillna(self._at(asked, "forward"))
-        found = found.fillna(asked["item_id"].map(self._now).to_numpy())
+        found = found.fillna(asked["item_id"].map(self._now))
         prices = np.full(events.num_rows, np.nan)
         prices[asked["row"].to_numpy()] = found.to_numpy(float)
         price = pa.array(prices, from_pandas=True)

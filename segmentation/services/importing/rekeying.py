@@ -10,20 +10,24 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection
 from django.utils.translation import gettext as _
 
 from segmentation import bulk, conf, queries
-from segmentation.models import ImportJob, ImportKind, Job
-from segmentation.services import catalog
+from segmentation.engine import keys, mapping
+from segmentation.models import ImportJob, Job
+from segmentation.services import catalog, events
 from segmentation.services.importing.rules import Rules
 
 SAMPLE = 1000
 MOST = 0.5  # share of the new lines that must have a twin
-LONGEST_SHIFT = 26 * 3600  # seconds between two time zones, with a summer's hour
+# Seconds that two time zones can be apart; a whole day is the next day's purchase.
+LONGEST_SHIFT = 24 * 3600 - 1
 QUARTER = 900.0
+_ASKED = ["customer", "item", "kind", "occurred_at", "quantity", "price", "amount"]
 
 
 def content_of(path: Path) -> str:
@@ -43,11 +47,19 @@ def reading_of(job: ImportJob) -> dict[str, Any]:
     }
 
 
-def sentence(job: ImportJob, rows: pa.Table, n_new: int) -> str:
+def sample_of(rows: pa.Table, lanes: keys.Lanes) -> pa.Table:
+    """Some of the lines that have no id of their own, all over the file, and keys."""
+    unnamed = np.flatnonzero(np.asarray(rows["event_id"].is_null()))
+    chosen = unnamed[:: max(len(unnamed) // SAMPLE, 1)]
+    sample = rows.select(_ASKED).take(pa.array(chosen))
+    return sample.append_column("event_key", keys.to_binary(lanes[chosen]))
+
+
+def sentence(job: ImportJob, sample: pa.Table, n_new: int) -> str:
     """What would happen if this file came in as it is; "" when nothing is odd."""
-    if job.kind != ImportKind.EVENTS or not n_new:
+    if not n_new:
         return ""
-    return _same_file(job, n_new) or _twins(job, rows, n_new)
+    return _same_file(job, n_new) or _twins(job, sample, n_new)
 
 
 def _same_file(job: ImportJob, n_new: int) -> str:
@@ -91,31 +103,35 @@ def _named(name: str) -> str:
     }[name]
 
 
-def _twins(job: ImportJob, rows: pa.Table, n_new: int) -> str:
+def _twins(job: ImportJob, sample: pa.Table, n_new: int) -> str:
     """Lines that are there already but for their time or their price.
 
-    A sample of the lines without an id is looked for by customer, item, kind and
-    quantity, within what two time zones can be apart.
+    The new lines of the sample are looked for by customer, item, kind and quantity,
+    within what two time zones can be apart.
     """
-    rows = rows.filter(rows["event_id"].is_null())
-    step = max(rows.num_rows // SAMPLE, 1)
-    sample = rows.take(pa.array(range(0, rows.num_rows, step)))
-    if rows.num_rows < n_new / 2 or not sample.num_rows:
+    if not sample.num_rows:
         return ""
-    asked = _asked(job, sample)
     hidden = ", ".join(map(str, queries.unfinished_imports(but=job.pk)))
-    visible = f"(e.import_id IS NULL OR e.import_id NOT IN ({hidden}))"
+    seen = f"(e.import_id IS NULL OR e.import_id NOT IN ({hidden}))"
     at = bulk.epoch("e.occurred_at").replace("%%", "%")
-    with bulk.staged(asked) as staging, connection.cursor() as cursor:
+    is_new = (
+        "NOT EXISTS (SELECT 1 FROM segmentation_event e "
+        f"WHERE e.event_key = s.event_key AND {seen if hidden else 'true'})"
+    )
+    with (
+        bulk.staged(_asked(job, sample)) as staging,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"SELECT count(*) FROM {staging} s WHERE {is_new}")
+        n_asked = cursor.fetchone()[0]
         cursor.execute(
             f"SELECT s.line, {at} - s.at FROM {staging} s JOIN segmentation_event e "
             "ON e.identity_id = s.identity_id AND e.item_id = s.item_id "
             "AND e.kind = s.kind AND e.quantity = s.quantity "
-            f"WHERE {visible if hidden else 'true'} "
+            f"WHERE {seen if hidden else 'true'} AND {is_new} "
             f"AND abs({at} - s.at) <= {LONGEST_SHIFT}"
         )
-        shifts = cursor.fetchall()
-    return _told(shifts, sample.num_rows, n_new)
+        return _told(cursor.fetchall(), n_asked, n_new)
 
 
 def _told(shifts: list[tuple[int, float]], n_asked: int, n_new: int) -> str:
@@ -150,18 +166,19 @@ def _told(shifts: list[tuple[int, float]], n_asked: int, n_new: int) -> str:
 
 
 def _asked(job: ImportJob, sample: pa.Table) -> pa.Table:
-    """The sample in our ids; lines that name anybody new have no twin."""
+    """The sample in our ids; there are none of what is new."""
+    returned = mapping.with_returns(sample, events.KINDS)
     people = catalog.find_identities(job.source, sample["customer"].combine_chunks())
     items = catalog.find_items(sample["item"].combine_chunks())
     at = pc.divide(sample["occurred_at"].cast(pa.int64()).cast(pa.float64()), 1e6)
-    table = pa.table(
+    return pa.table(
         {
             "line": pa.array(range(sample.num_rows), pa.int64()),
+            "event_key": sample["event_key"],
             "identity_id": people,
             "item_id": items,
-            "kind": sample["kind"],
-            "quantity": sample["quantity"],
+            "kind": returned["kind"],
+            "quantity": returned["quantity"],
             "at": at,
         }
     )
-    return table.drop_null()

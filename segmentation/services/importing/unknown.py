@@ -1,4 +1,4 @@
-"""Events that name items or customers nobody told us of, when those are refused.
+"""Events that name items or customers nobody told us of: counted, or refused.
 
 They are looked for while the file is read, so that the refusals stand in the rejects
 file with their own cells, and a killed import that goes on refuses the same lines.
@@ -31,26 +31,30 @@ Ask = Callable[[pa.Array], pa.Array]  # distinct names → those that we know
 
 
 class Unknown:
-    """Remembers which names are known, so that each is asked for once."""
+    """Remembers which names are known, so that each is asked for once.
+
+    ``n_lines`` counts, per field, the lines that name something unknown.
+    """
 
     def __init__(self, job: ImportJob, rules: Rules) -> None:
-        self._asks: dict[str, Ask] = {}
-        if job.kind != ImportKind.EVENTS:
-            return
-        if rules.unknown_items == REJECT:
-            self._asks["item"] = catalog.known_items
-        if rules.unknown_customers == REJECT:
-            self._asks["customer"] = partial(catalog.known_customers, job.source)
-        self._asked = {name: pa.array([], pa.string()) for name in self._asks}
-        self._known = dict(self._asked)
+        self.n_lines: dict[str, int] = {}
+        self._is_events = job.kind == ImportKind.EVENTS
+        rule_of = {"item": rules.unknown_items, "customer": rules.unknown_customers}
+        self._refused = {name for name, rule in rule_of.items() if rule == REJECT}
+        self._source = job.source.name
+        self._asked: dict[str, pa.Array] = {}  # by what is asked for
+        self._known: dict[str, pa.Array] = {}
 
     def parted(self, clean: mapping.Canonical) -> tuple[pa.Table, mapping.Rejects]:
         """The rows that stay, and those that name what is unknown."""
         table = clean.table
         bad = np.zeros(table.num_rows, dtype=bool)
         parts: list[tuple[np.ndarray, str]] = []
-        for name in self._asks:
-            rows = np.flatnonzero(self._mask(name, table[name]) & ~bad)
+        for name, mask in self._masks(table).items():
+            self.n_lines[name] = self.n_lines.get(name, 0) + int(mask.sum())
+            if name not in self._refused:
+                continue
+            rows = np.flatnonzero(mask & ~bad)
             bad[rows] = True
             parts.append((rows, name))
         if not bad.any():
@@ -62,13 +66,32 @@ class Unknown:
         kept = table.filter(pa.array(~bad))
         return kept, mapping.Rejects(positions, names, values, reasons)
 
-    def _mask(self, name: str, column: pa.ChunkedArray) -> np.ndarray:
-        column = column.combine_chunks()
+    def _masks(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """For each field: which rows name something unknown."""
+        if not self._is_events:
+            return {}
+        items = table["item"].combine_chunks()
+        customers = table["customer"].combine_chunks()
+        sources = pc.fill_null(table["source"].combine_chunks(), self._source)
+        of_customers = np.zeros(table.num_rows, dtype=bool)
+        for name in pc.unique(sources).to_pylist():
+            own = pc.if_else(pc.equal(sources, name), customers, None)
+            ask = partial(catalog.known_customers, name)
+            of_customers |= self._mask(f"customer {name}", ask, own)
+        return {
+            "item": self._mask("item", catalog.known_items, items),
+            "customer": of_customers,
+        }
+
+    def _mask(self, what: str, ask: Ask, column: pa.Array) -> np.ndarray:
+        nothing = pa.array([], pa.string())
+        asked = self._asked.get(what, nothing)
         distinct = pc.unique(column).drop_null()
-        fresh = distinct.filter(pc.invert(pc.is_in(distinct, self._asked[name])))
+        fresh = distinct.filter(pc.invert(pc.is_in(distinct, asked)))
         if len(fresh):
-            self._asked[name] = pa.concat_arrays([self._asked[name], fresh])
-            found = self._asks[name](fresh).cast(pa.string())
-            self._known[name] = pa.concat_arrays([self._known[name], found])
-        known = pc.is_in(column, self._known[name])
+            self._asked[what] = pa.concat_arrays([asked, fresh])
+            known = self._known.get(what, nothing)
+            found = ask(fresh).cast(pa.string())
+            self._known[what] = pa.concat_arrays([known, found])
+        known = pc.is_in(column, self._known.get(what, nothing))
         return np.asarray(column.is_valid()) & ~np.asarray(known)

@@ -283,15 +283,13 @@ def test_an_undo_waits_for_a_file_and_a_file_for_an_undo(tmp_path):
     job = bring_in("events", write(tmp_path, lines(1)))
     undo = importing.create_undo(job)
     other = queue("events", write(tmp_path, lines(2)), source="tills")
-    with jobs.hold(other):
-        with pytest.raises(jobs.GivenBack), jobs.hold(undo) as held:
-            importing.run_undo(undo, held)
+    with jobs.hold(other), pytest.raises(jobs.GivenBack), jobs.hold(undo) as held:
+        importing.run_undo(undo, held)
     undo.refresh_from_db()
     assert "Waiting for a file" in undo.message
     third = queue("items", write(tmp_path, "item\na\n"))
-    with jobs.hold(undo):
-        with pytest.raises(jobs.GivenBack), jobs.hold(third) as held:
-            importing.run_import(third, held)
+    with jobs.hold(undo), pytest.raises(jobs.GivenBack), jobs.hold(third) as held:
+        importing.run_import(third, held)
     third.refresh_from_db()
     assert "taken back" in third.message
 
