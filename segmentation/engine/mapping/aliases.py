@@ -20,7 +20,7 @@ _EMAIL = (
 _ITEM = (
     "item itemid itemcode itemnumber product productid productcode productnumber "
     "stockcode sku skuid itemsku productsku variantsku lineitemsku article articleid "
-    "articlenumber asin goods goodsid isbn "
+    "articlenumber asin goods goodsid isbn movieid "
     "商品id 商品编号 商品编码 商品代码 商品 产品id 产品编号 产品编码 货品编号 货号 "
     "宝贝id 商家编码 sku编码 sku编号"
 )
@@ -83,7 +83,7 @@ _TEXT: dict[str, dict[str, str]] = {
         "描述 商品描述 简介 详情",
     },
     "customers": {
-        "customer": f"{_CUSTOMER} id {_EMAIL}",
+        "customer": f"{_CUSTOMER} id",
         "email": _EMAIL,
         "phone": "phone phonenumber telephone tel mobile mobilephone cellphone "
         "billingphone phonebilling 手机号 手机号码 手机 电话 联系电话 联系手机",

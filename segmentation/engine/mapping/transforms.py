@@ -23,8 +23,11 @@ def gathered(chunk: pa.Table, column: Column) -> pa.Array:
     cells = [texts.trimmed(part) for part in parts]
     if column.join is None:
         return pc.coalesce(*cells)
-    # Nothing of several blanks is nothing, not the text between them.
-    return pc.binary_join_element_wise(*cells, column.join, null_handling="skip")
+    joined, *others = cells
+    for other in others:
+        both = pc.binary_join_element_wise(joined, other, column.join)
+        joined = pc.coalesce(both, joined, other)
+    return joined
 
 
 def filled(cells: pa.Array, starts: Rows | None, above: pa.Scalar | None) -> pa.Array:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from segmentation.engine import mapping
+from segmentation.engine.mapping import BUILTIN
 from segmentation.management.base import StrataCommand
 from segmentation.models import ImportKind, Mapping
 from segmentation.services import importing
+from segmentation.services.importing import reading
 
 COUNTS = ("read", "new", "updated", "unchanged", "duplicate", "rejected", "ignored")
 
@@ -55,7 +57,8 @@ class Command(StrataCommand):
         parser.add_argument("--dry-run", action="store_true")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        chosen = _chosen(options["kind"], options["mapping"])
+        file = Path(options["path"])
+        chosen = _chosen(options["kind"], options["mapping"], file, options["layout"])
         job = importing.create_job(
             options["kind"],
             options["path"],
@@ -79,7 +82,7 @@ class Command(StrataCommand):
         }
 
 
-def _chosen(kind: str, text: str) -> Chosen:
+def _chosen(kind: str, text: str, path: Path, layout: dict[str, Any]) -> Chosen:
     if text.lstrip().startswith("{"):
         try:
             return Chosen(json.loads(text))
@@ -90,8 +93,17 @@ def _chosen(kind: str, text: str) -> Chosen:
     saved = Mapping.objects.filter(name=text, kind=kind).first()
     if saved is not None:
         return Chosen(saved.columns, saved.layout, saved.rules)
-    known = mapping.BUILTIN.get(text)
+    known = BUILTIN.get(text)
     if known is None or known.kind != kind:
         raise CommandError(f"There is no saved mapping “{text}” for {kind}.")
     shape = {"shape": known.shape} if known.shape else {}
-    return Chosen(known.columns, known.layout, known.rules | shape)
+    headers = _headers(path, known.layout | layout)
+    return Chosen(known.fitted(headers), known.layout, known.rules | shape)
+
+
+def _headers(path: Path, layout: dict[str, Any]) -> list[str]:
+    """What the columns are called in a file that may lack some of an export's."""
+    try:
+        return reading.open_file(path, reading.detect(path, layout).layout).headers
+    except reading.Unreadable as error:
+        raise CommandError(str(error)) from error
