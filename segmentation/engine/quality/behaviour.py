@@ -7,14 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segmentation.engine.quality.log import (
-    EARLIEST,
-    SESSION_GAP,
-    Flags,
-    Ints,
-    Log,
-    starts,
-)
+from segmentation.engine.quality.log import EARLIEST, Ints, Log, starts
 
 MOST_DAYS = 1100  # then weeks are shown
 MOST_GAPS = 10
@@ -73,23 +66,18 @@ def funnel(log: Log) -> dict[str, list[dict[str, Any]]]:
     ``n`` has the step; ``reached`` has it and every step before that the shop records
     at all.
     """
-    pairs = log.customer * max(len(log.item_ids), 1) + log.item
-    return {
-        "pairs": _steps(log, pairs, log.item >= 0),
-        "sessions": _steps(log, _visits(log), log.is_own),
-    }
+    return {"pairs": _steps(log, log.pair), "sessions": _steps(log, log.visit)}
 
 
 def paths(log: Log) -> dict[str, Any]:
     """The commonest ways through a visit, and how often one kind follows another.
 
-    A visit is a session where the shop names it, else events of a customer with rests
-    of at most half an hour. Equal kinds in a row count as one step.
+    Equal kinds in a row count as one step.
     """
     own = np.flatnonzero(log.is_own)
     if not len(own):
         return {"visits": 0, "paths": [], "transitions": []}
-    visit = _visits(log)[own]
+    visit = log.visit[own]
     order = own[np.lexsort((log.kind[own], log.at[own], visit))]
     visit, kind = np.sort(visit), log.kind[order]
     new_step = starts(visit, kind)
@@ -107,31 +95,20 @@ def paths(log: Log) -> dict[str, Any]:
     }
 
 
-def _steps(log: Log, keys: Ints, chosen: Flags) -> list[dict[str, Any]]:
+def _steps(log: Log, holder: Ints) -> list[dict[str, Any]]:
+    """Holders (pairs or visits, numbered; -1 is none) of each step."""
     steps: list[dict[str, Any]] = []
-    reached: Ints | None = None
+    n_holders = int(holder.max(initial=-1)) + 1
+    reached = np.ones(n_holders, dtype=bool)
     for name in ("view", "cart", "purchase"):
-        have = np.unique(keys[chosen & log.is_of(getattr(log.kinds, name))])
-        if len(have):
-            reached = (
-                have
-                if reached is None
-                else np.intersect1d(reached, have, assume_unique=True)
-            )
-        n_reached = len(reached) if len(have) and reached is not None else 0
-        steps.append({"step": name, "n": len(have), "reached": n_reached})
+        chosen = log.is_of(getattr(log.kinds, name)) & (holder >= 0)
+        has = np.bincount(holder[chosen], minlength=n_holders) > 0
+        n = int(has.sum())
+        if n:
+            reached &= has
+        n_reached = int(reached.sum()) if n else 0
+        steps.append({"step": name, "n": n, "reached": n_reached})
     return steps
-
-
-def _visits(log: Log) -> Ints:
-    """A number for the visit that each event belongs to."""
-    order = np.lexsort((log.at, log.session, log.customer))
-    customer, session, at = log.customer[order], log.session[order], log.at[order]
-    first = starts(customer, session)
-    first[1:] |= (session[1:] == 0) & (np.diff(at) > SESSION_GAP)
-    visits = np.empty(len(log), np.int64)
-    visits[order] = np.cumsum(first) - 1
-    return visits
 
 
 def _common_paths(

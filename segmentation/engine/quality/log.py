@@ -32,7 +32,8 @@ class Kinds:
 
 @dataclass(frozen=True, eq=False)
 class Log:
-    """One entry per event; customers and items as positions in the sorted ids.
+    """One entry per event, by customer and then time; customers and items as positions
+    in the sorted ids.
 
     ``item`` is -1 and ``order`` and ``session`` are 0 where there is none; ``at`` is in
     seconds since 1970, ``local`` the same on the shop's clock.
@@ -55,9 +56,9 @@ class Log:
     def from_table(cls, table: pa.Table, kinds: Kinds, time_zone: Any) -> Log:
         """Read columns user_id, item_id, kind, at, quantity, amount, order_key,
         session_key; an instant that no clock can show counts as 1970."""
+        table = table.sort_by([("user_id", "ascending"), ("at", "ascending")])
         customer_ids, customer = np.unique(_ints(table, "user_id"), return_inverse=True)
-        items = _ints(table, "item_id")
-        item_ids, item = np.unique(items, return_inverse=True)
+        item_ids, item = np.unique(_ints(table, "item_id"), return_inverse=True)
         if len(item_ids) and item_ids[0] < 0:
             item_ids, item = item_ids[1:], item - 1
         at = _floats(table, "at")
@@ -91,6 +92,31 @@ class Log:
     def has_hour(self) -> Flags:
         """Midnight sharp, here or in Greenwich, is a day without its hour."""
         return (self.local % 86_400 != 0) & (self.at % 86_400 != 0)
+
+    @cached_property
+    def visit(self) -> Ints:
+        """A number, from 0 on, for the visit that each event belongs to.
+
+        A visit is a session where the shop names it, else events of a customer with
+        rests of at most half an hour.
+        """
+        order = np.lexsort((self.session, self.customer))  # stable: times stay
+        session = self.session[order]
+        first = starts(self.customer[order], session)
+        rests = np.diff(self.at[order]) > SESSION_GAP
+        first[1:] |= (session[1:] == 0) & rests
+        visits = np.empty(len(self), np.int64)
+        visits[order] = np.cumsum(first) - 1
+        return visits
+
+    @cached_property
+    def pair(self) -> Ints:
+        """A number, from 0 on, for customer and item of each event that has an item."""
+        has = self.item >= 0
+        keys = self.customer[has] * max(len(self.item_ids), 1) + self.item[has]
+        pairs = np.full(len(self), -1)
+        pairs[has] = np.unique(keys, return_inverse=True)[1]
+        return pairs
 
     def per_customer(self, chosen: Flags, weights: Floats | None = None) -> Floats:
         """Events (or weights) of each customer."""

@@ -15,9 +15,7 @@ BOUNDS = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 
 def sparsity(log: Log, n_customers: int, n_items: int) -> dict[str, Any]:
     """The customer x item matrix: how many of its cells hold anything."""
-    chosen = log.item >= 0
-    pairs = log.customer[chosen] * max(len(log.item_ids), 1) + log.item[chosen]
-    n_pairs = len(np.unique(pairs))
+    n_pairs = int(log.pair.max(initial=-1)) + 1
     cells = n_customers * n_items
     return {
         "customers": n_customers,

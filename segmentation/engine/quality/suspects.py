@@ -110,7 +110,7 @@ def features(log: Log) -> dict[str, Floats]:
     n_hours = _distinct(log, timed, log.local // 3600)
     n_timed_days = _distinct(log, timed, log.local // 86_400)
     n_items = _distinct_pairs(log, timed & (log.item >= 0))
-    n_orders = _distinct(log, bought & (log.order != 0), log.order)
+    n_orders = _distinct(log, bought & (log.order != 0), log.order, in_order=False)
     n_lines = log.per_customer(bought & (log.order != 0))
     is_counted = bought & (log.quantity > 0)
     n_counted = log.per_customer(is_counted)
@@ -163,13 +163,12 @@ def _isolation(z: Floats, usual: Flags, rows: Ints) -> Floats:
     return np.asarray(-forest.score_samples(clipped[rows]))
 
 
-def _distinct(log: Log, chosen: Flags, what: Ints) -> Floats:
-    """How many different values each customer has."""
+def _distinct(log: Log, chosen: Flags, what: Ints, *, in_order: bool = True) -> Floats:
+    """How many different values each customer has; times are in order already."""
     customer, what = log.customer[chosen], what[chosen]
-    if not len(customer):
-        return np.zeros(len(log.customer_ids))
-    order = np.lexsort((what, customer))
-    customer, what = customer[order], what[order]
+    if not in_order:
+        order = np.lexsort((what, customer))
+        customer, what = customer[order], what[order]
     first = starts(customer, what)
     return np.bincount(customer[first], minlength=len(log.customer_ids)).astype(float)
 

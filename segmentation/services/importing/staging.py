@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from segmentation import conf
 from segmentation.engine import mapping
+from segmentation.engine.quality import Tally
 from segmentation.models import WITHOUT_ITEM, ImportJob
 from segmentation.services import events, jobs
 from segmentation.services.importing import reading
@@ -102,7 +103,7 @@ def _read_through(
     reader = reading.open_file(path, layout)
     plan = _plan(job, reader.headers, rules)
     n_read = n_ignored = 0
-    quality, notices = _Quality([*plan.columns]), Notices(plan)
+    tally, notices = Tally([*plan.columns], now=timezone.now()), Notices(plan)
     unknown = Unknown(job, rules)
     schema = mapping.canonical(_no_rows(reader.headers), plan).table.schema
     with (
@@ -115,12 +116,14 @@ def _read_through(
             table, refused = unknown.parted(clean)
             sink.write_table(table)
             rejects.add(clean.chunk, clean.rejects, refused)
-            quality.add(table)
+            tally.add(table)
             notices.add(chunk)
             n_read += chunk.num_rows
             n_ignored += clean.ignored
             _tell(held, reader, n_read)
         rejects.add_ragged()
+    for name, n in unknown.n_lines.items():
+        tally.count_unknown(name, n)
     n_read += rejects.n_ragged
     if not n_read:
         raise reading.Unreadable(reading.NO_ROWS)
@@ -128,7 +131,7 @@ def _read_through(
         "read": n_read,
         "rejected": rejects.n,
         "ignored": n_ignored,
-        "quality": quality.report(),
+        "quality": tally.report(),
         "findings": {
             "rejects": rejects.first,
             "notices": [*map(str, reader.notices), *notices.told()],
@@ -160,33 +163,3 @@ def _tell(held: jobs.Held, reader: reading.Reader, n_read: int) -> None:
 
 def _no_rows(headers: list[str]) -> pa.Table:
     return pa.table({name: pa.array([], pa.string()) for name in headers})
-
-
-class _Quality:
-    """What an operator should see about the data at a glance."""
-
-    def __init__(self, columns: list[str]) -> None:
-        self._missing = dict.fromkeys(columns, 0)
-        self._first: Any = None
-        self._last: Any = None
-        self._n_zero = 0
-
-    def add(self, table: pa.Table) -> None:
-        for name in self._missing:
-            self._missing[name] += table.column(name).null_count
-        if "occurred_at" in table.column_names and table.num_rows:
-            span = pc.min_max(table["occurred_at"]).as_py()
-            if span["min"] is not None:
-                self._first = min(filter(None, (self._first, span["min"])))
-                self._last = max(filter(None, (self._last, span["max"])))
-        if "quantity" in table.column_names:
-            zero = pc.sum(pc.equal(table["quantity"], 0.0)).as_py()
-            self._n_zero += zero or 0
-
-    def report(self) -> dict[str, Any]:
-        report: dict[str, Any] = {"missing": self._missing}
-        if self._first is not None:
-            report["first"] = self._first.isoformat()
-            report["last"] = self._last.isoformat()
-            report["zero_quantity"] = self._n_zero
-        return report

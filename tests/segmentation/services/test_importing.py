@@ -465,13 +465,13 @@ def test_a_worker_that_lost_its_lease_does_not_touch_the_staged_file(
     tmp_path, monkeypatch
 ):
     job = queue("events", write(tmp_path, LINES), SALES)
-    report = staging._Quality.report
+    report = staging.Tally.report
 
     def lost_meanwhile(self):
         ImportJob.objects.filter(pk=job.pk).update(fence=job.fence + 1)
         return report(self)
 
-    monkeypatch.setattr(staging._Quality, "report", lost_meanwhile)
+    monkeypatch.setattr(staging.Tally, "report", lost_meanwhile)
     with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
         staging.stage(job, held)
     assert not any(staging.folder_of(job).iterdir())

@@ -29,6 +29,7 @@ from segmentation.models import (
 )
 from segmentation.services import jobs, quality
 from segmentation.services.quality import verdicts
+from tests.segmentation.services.imports import bring_in, write
 
 pytestmark = pytest.mark.django_db
 
@@ -218,3 +219,26 @@ def test_a_look_costs_the_same_queries_however_many_customers():
     for _n in range(40):
         customer(attributes={"age": "30"})
     assert n_queries() <= few + 2
+
+
+# A file's own report --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_import_tells_equal_lines_strange_values_and_unknown_names(
+    tmp_path, dry_run
+):
+    Item.objects.create(external_id="known")
+    lines = [
+        "customer,item,kind,occurred_at,price",
+        "a,known,view,2026-01-05T10:00:00Z,5",
+        "a,known,view,2026-01-05T10:00:00Z,5",
+        "b,new,view,2099-01-05T10:00:00Z,-5",
+    ]
+    job = bring_in("events", write(tmp_path, "\n".join(lines)), dry_run=dry_run)
+    told = job.quality
+    assert (told["rows"], told["duplicates"], told["is_estimate"]) == (3, 1, False)
+    assert told["times"]["future"] == 1
+    assert told["out_of_range"]["price"]["negative"] == 1
+    assert told["unknown"] == {"item": 1, "customer": 3}
+    assert told["missing"]["item"] == 0 and told["first"].startswith("2026-01-05")
