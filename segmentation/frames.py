@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from segmentation import bulk, queries
+from segmentation.engine import returns
 from segmentation.models import KIND_WEIGHTS, Kind
 
 SECONDS_A_DAY = 86_400.0
@@ -20,24 +21,30 @@ def interactions(until: datetime | None = None) -> pa.Table:
     """The log of interest: user_id, item_id, weight, timestamp (days since 1970).
 
     One row per customer, item, kind and order: a basket counts a product once. Only
-    kinds that speak for an item; lines without quantity say nothing. Sorted, so that
-    equal data give equal models.
+    kinds that speak for an item; lines without quantity say nothing. A return takes
+    the interest of its purchase back (``engine.returns``). Sorted, so that equal data
+    give equal models.
     """
     liked = {kind: weight for kind, weight in KIND_WEIGHTS.items() if weight > 0}
     events = _events(
-        "e.item_id, e.kind, coalesce(e.order_key, 0) AS order_key", list(liked), until
+        "e.item_id, e.kind, coalesce(e.order_key, 0) AS order_key, e.quantity",
+        [*liked, Kind.RETURN],
+        until,
     )
+    is_return = pc.equal(events["kind"], int(Kind.RETURN))
+    returned = events.filter(is_return)
+    events = events.filter(pc.invert(is_return)) if len(returned) else events
     keys = ["user_id", "item_id", "kind", "order_key"]
     baskets = events.filter(pc.not_equal(events["order_key"], 0))
     single = events.filter(pc.equal(events["order_key"], 0))
-    once = baskets.group_by(keys).aggregate([("at", "min")])
-    once = once.rename_columns([*keys, "at"]).select(single.column_names)
+    once = baskets.group_by(keys).aggregate([("at", "min"), ("quantity", "sum")])
+    once = once.rename_columns([*keys, "at", "quantity"]).select(single.column_names)
     rows = pa.concat_tables([once, single]).sort_by(
         [("at", "ascending"), *((key, "ascending") for key in keys)]
     )
     weights = np.zeros(max(liked) + 1, dtype=np.float32)
     weights[list(liked)] = list(liked.values())
-    return pa.table(
+    table = pa.table(
         {
             "user_id": rows["user_id"],
             "item_id": rows["item_id"],
@@ -45,6 +52,20 @@ def interactions(until: datetime | None = None) -> pa.Table:
             "timestamp": pc.divide(rows["at"], SECONDS_A_DAY),
         }
     )
+    return _less_returns(table, rows, returned) if len(returned) else table
+
+
+def _less_returns(table: pa.Table, rows: pa.Table, returned: pa.Table) -> pa.Table:
+    """The log without the interest that went back; ``rows`` are its lines."""
+    bought = np.flatnonzero(rows["kind"].to_numpy() == Kind.PURCHASE)
+    shares = returns.kept_shares(
+        rows.take(pa.array(bought)).to_pandas(), returned.to_pandas()
+    )
+    weight = table["weight"].to_numpy().copy()
+    weight[bought] *= shares.astype(np.float32)
+    index = table.schema.get_field_index("weight")
+    table = table.set_column(index, "weight", pa.array(weight))
+    return table.filter(pa.array(weight > 0))
 
 
 @dataclass(frozen=True)
@@ -58,11 +79,14 @@ class Spending:
 
 
 def spending(customer_ids: np.ndarray) -> Spending:
-    """Purchases of these customers, by category and in all."""
+    """Purchases of these customers less their returns, by category and in all.
+
+    No sum falls below zero: what went back may have been bought before the data begin.
+    """
     events = _events(
         "coalesce(c.name, '') AS category, coalesce(e.amount, 0) AS amount, "
-        "coalesce(e.order_key, 0) AS order_key",
-        [Kind.PURCHASE],
+        "coalesce(e.order_key, 0) AS order_key, e.kind",
+        [Kind.PURCHASE, Kind.RETURN],
         None,
         joins="JOIN segmentation_item t ON t.id = e.item_id "
         "LEFT JOIN segmentation_category c ON c.id = t.category_id",
@@ -70,7 +94,9 @@ def spending(customer_ids: np.ndarray) -> Spending:
     rows = _positions(customer_ids, events["user_id"].to_numpy())
     known = rows >= 0
     rows = rows[known]
+    bought = events["kind"].to_numpy()[known] == Kind.PURCHASE
     amount = events["amount"].to_numpy().astype(np.float64)[known]
+    amount = np.where(bought, amount, -amount)
     categories = events["category"].combine_chunks().dictionary_encode()
     columns = categories.indices.to_numpy()[known]
     names = categories.dictionary.to_pylist()
@@ -78,12 +104,13 @@ def spending(customer_ids: np.ndarray) -> Spending:
     spend = sparse.csr_matrix(
         (amount, (rows, columns)), shape=(n, len(names)), dtype=np.float64
     )
-    visits = np.stack([rows, events["order_key"].to_numpy()[known]])
+    spend.data = np.maximum(spend.data, 0.0)
+    visits = np.stack([rows, events["order_key"].to_numpy()[known]])[:, bought]
     ordered = np.unique(visits, axis=1)[0]
     return Spending(
         spend,
         names,
-        np.bincount(rows, amount, minlength=n),
+        np.maximum(np.bincount(rows, amount, minlength=n), 0.0),
         np.bincount(ordered, minlength=n),
     )
 

@@ -53,7 +53,7 @@ def test_the_first_line_of_a_basket_says_when():
 
 def test_kinds_weigh_what_they_say_and_others_say_nothing():
     record(*({"kind": kind, "event_id": kind} for kind in ("view", "cart", "purchase")))
-    record({"kind": "return"}, {"kind": "rating"}, {"kind": "search", "item": None})
+    record({"kind": "rating"}, {"kind": "search", "item": None})
     weights = sorted(row["weight"] for row in log())
     liked = (Kind.VIEW, Kind.CART, Kind.PURCHASE)
     assert weights == pytest.approx(sorted(KIND_WEIGHTS[kind] for kind in liked))
@@ -62,6 +62,22 @@ def test_kinds_weigh_what_they_say_and_others_say_nothing():
 def test_lines_without_quantity_say_nothing():
     record({"quantity": 0}, {"quantity": -1})
     assert log() == []
+
+
+def test_a_return_takes_the_interest_of_its_purchase_back():
+    record(
+        {"order": "b", "quantity": 2, "occurred_at": NOON.replace(hour=8)},
+        {"order": "c", "quantity": 2, "occurred_at": NOON.replace(hour=9)},
+        {"item": "milk", "order": "c"},
+        {"kind": "view", "event_id": "v"},
+        {"kind": "return", "order": "b", "quantity": 1},
+        {"kind": "return", "order": "c", "item": "milk", "quantity": 5},
+    )
+    weights = sorted(row["weight"] for row in log())
+    assert weights == pytest.approx([KIND_WEIGHTS[Kind.VIEW], 0.5, 1.0])
+    record({"kind": "return", "quantity": 9, "occurred_at": NOON.replace(hour=13)})
+    assert len(log()) == 1
+    assert len(log(until=NOON)) == 2  # nothing had gone back by then
 
 
 def test_only_what_was_before_an_instant():
@@ -97,15 +113,17 @@ def test_spending_is_told_by_customer_and_category():
         {"amount": 5, "order": "c"},
         {"customer": "bob", "amount": 7},
         {"kind": "view", "amount": 99, "item": "milk"},
+        {"kind": "return", "amount": 1, "order": "d"},
+        {"customer": "bob", "kind": "return", "amount": 9, "item": "milk"},
     )
     drinks = Category.objects.create(name="Drinks")
     Item.objects.filter(external_id="tea").update(category=drinks)
     people = dict(Identity.objects.values_list("external_id", "customer_id"))
     told = frames.spending(np.array([people["bob"], 10**9, people["ada"]]))
     by_name = dict(zip(told.category_names, told.spend.toarray().T, strict=True))
-    assert by_name["Drinks"].tolist() == [7, 0, 7]
+    assert by_name["Drinks"].tolist() == [7, 0, 6]
     assert by_name[""].tolist() == [0, 0, 3]
-    assert told.revenue.tolist() == [7, 0, 10]
+    assert told.revenue.tolist() == [0, 0, 9]
     assert told.n_orders.tolist() == [1, 0, 2]
 
 
