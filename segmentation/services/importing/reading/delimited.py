@@ -35,10 +35,10 @@ def open_csv(path: Path, layout: Layout) -> Reader:
     source = Source(path, layout.packing)
     stream = Utf8(source, layout.encoding, _tail(), is_trusted=True)
     stream.read(n_skipped)
+    stream.marks.clear()
     reader = Reader(headers, 0, iter(()), first_row=1 + layout.has_header)
     reader.ragged_reason = _("has more or fewer cells than the header")
     reader.n_bytes = path.stat().st_size
-    reader.bytes_read = stream.position
     reader.chunks = _chunks(path, reader, stream, layout)
     return reader
 
@@ -67,7 +67,8 @@ def _chunks(
     path: Path, reader: Reader, stream: Utf8, layout: Layout
 ) -> Iterator[pa.Table]:
     """Batches as the parser makes them, without our own last line."""
-    n_rows = 0
+    n_rows = n_batches = 0
+    reader.bytes_read = lambda: _progress(stream, n_batches)
     held: pa.Table | None = None  # the last batch: the end of the file may be in it
     try:
         for batch in _parser(reader, stream, layout):
@@ -77,19 +78,26 @@ def _chunks(
                 limits.refuse_rows(n_rows)
                 yield held
             held = pa.Table.from_batches([batch])
+            n_batches += 1
     except (pa.ArrowException, UnicodeError, Unreadable) as error:
         row = n_rows + (held.num_rows if held is not None else 0) + reader.first_row
         if "UTF8" in str(error):
             refuse_misfit(Source(path, layout.packing))
         raise stream.problem or _unreadable(error, row) from error
     finally:
-        stream.close()
+        stream.leave()
     if held is not None:
         held = _without_last(held, reader, n_rows)
         limits.refuse_cells(held, n_rows + reader.first_row)
         limits.refuse_rows(n_rows + held.num_rows)
         if held.num_rows:
             yield held
+    n_batches = len(stream.marks)
+
+
+def _progress(stream: Utf8, n_batches: int) -> int:
+    """How far the delivered batches reach: each is one block, one read."""
+    return stream.marks[n_batches - 1] if n_batches else 0
 
 
 def _parser(

@@ -36,9 +36,18 @@ CANDIDATES = (
     ("euc_kr", "korean", -2.0),
     ("euc_jp", "japanese", -2.0),
     ("cp1251", "cyrillic", -2.0),
+    ("koi8_r", "cyrillic", -2.5),
+    ("cp1253", "greek", -2.0),
+    ("cp1255", "hebrew", -2.0),
+    ("cp1250", "central", -4.5),
+    ("cp1254", "turkish", -4.5),
 )
+ENOUGH = 2**16  # letters or bytes that are judged
 UTF8_PRIOR = 4.0
+UTF8_EACH = 0.85  # of seven double-byte characters at random one is valid UTF-8
 SURE = 4.0  # decided when ten thousand times likelier than the next one
+ASKED = 8.0  # what is named where it is not decided
+UTF8_CERTAIN = 30  # so many characters are not valid UTF-8 by chance
 LIKELY_EACH = -5.5  # a mean log10 below this is no text of the script
 NAMES = {
     "utf-8": "UTF-8",
@@ -51,10 +60,16 @@ NAMES = {
     "latin-1": "Latin-1",
     "euc_kr": "EUC-KR",
     "euc_jp": "EUC-JP",
+    "cp1250": "Windows-1250",
     "cp1251": "Windows-1251",
+    "cp1253": "Windows-1253",
+    "cp1254": "Windows-1254",
+    "cp1255": "Windows-1255",
+    "koi8_r": "KOI8-R",
     "utf-16-le": "UTF-16 LE",
     "utf-16-be": "UTF-16 BE",
 }
+SHIFTED = re.compile(rb"\x1b\$[@B][!-~]+\x1b\([BJ]")
 CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -82,6 +97,8 @@ def encoding_of(samples: Sequence[bytes]) -> Encoding:
     _refuse_binary(start)
     tidy = [_whole_lines(sample, n == 0) for n, sample in enumerate(samples)]
     if all(map(bytes.isascii, tidy)):
+        if any(SHIFTED.search(sample) for sample in tidy):
+            return Encoding("iso2022_jp", _("It shifts to Japanese and back, as mail."))
         return Encoding("utf-8", _("Only plain ASCII letters were seen."))
     return _judge(_telling(tidy))
 
@@ -93,8 +110,7 @@ def _wide(samples: Sequence[bytes]) -> Encoding:
         whole = "".join(text or "" for text in texts)
         if None in texts or not whole or "\0" in whole:
             continue
-        plain = sum(character.isascii() for character in whole)
-        if "\n" in whole or "\r" in whole or plain > len(whole) / 2:
+        if _best_mean(whole[:ENOUGH]) > LIKELY_EACH:
             return Encoding(name, _("Every other byte is NUL, as in UTF-16."))
     raise Unreadable(
         _(
@@ -122,7 +138,7 @@ def _whole_lines(sample: bytes, is_start: bool) -> bytes:
     return sample[first:last] if last > first else sample
 
 
-def _telling(samples: Sequence[bytes], enough: int = 65_536) -> bytes:
+def _telling(samples: Sequence[bytes]) -> bytes:
     """The lines with letters beyond ASCII: they alone tell encodings apart."""
     lines: list[bytes] = []
     n = 0
@@ -131,41 +147,52 @@ def _telling(samples: Sequence[bytes], enough: int = 65_536) -> bytes:
             if not line.isascii():
                 lines.append(line)
                 n += len(line)
-            if n > enough:
+            if n > ENOUGH:
                 break
     return b"".join(lines)
 
 
 def decoded(data: bytes, name: str) -> str | None:
     """The text, or None where a byte does not fit; a cut last character is let go."""
+    is_whole = data.endswith(b"\n")
     try:
-        return codecs.getincrementaldecoder(name)().decode(data, final=False)
+        return codecs.getincrementaldecoder(name)().decode(data, final=is_whole)
     except UnicodeError:
         return None
 
 
 def _judge(data: bytes) -> Encoding:
-    scores = _scores(data)
     unicode = decoded(data, "utf-8")
+    if unicode and sum(not each.isascii() for each in unicode) >= UTF8_CERTAIN:
+        return Encoding("utf-8", _reason("utf-8"))
+    scores = _scores(data)
     if unicode is not None:
         scores["utf-8"] = _unicode_score(unicode)
     if not scores:
         return Encoding(
             "utf-8", _("Nothing fits; the letters beyond ASCII are damaged.")
         )
-    ranked = sorted(scores, key=scores.__getitem__, reverse=True)
-    best = ranked[0]
-    close = [name for name in ranked if scores[name] > scores[best] - SURE]
-    close = _one_a_family(close, data)
-    if len(close) > 1:
+    best = max(scores, key=scores.__getitem__)
+    if len(_within(scores, SURE, data)) > 1:
         reason = _("Too few letters beyond ASCII to tell these encodings apart.")
-        return Encoding(best, reason, tuple(close))
+        return Encoding(best, reason, _within(scores, ASKED, data))
     if not _is_plausible(data, best, scores[best]):
         reason = _("The text reads as no language in any encoding that was tried.")
-        others = [name for name in ("cp1252", "cp1250", "cp1251") if name != best]
-        fitting = [name for name in others if decoded(data, name) is not None]
-        return Encoding(best, reason, (best, *fitting))
+        fitting = [name for name in ("cp1252", "cp1250", "cp1251") if name != best]
+        others = [name for name in fitting if decoded(data, name) is not None]
+        return Encoding(best, reason, (best, *others))
     return Encoding(best, _reason(best))
+
+
+def _within(scores: dict[str, float], distance: float, data: bytes) -> tuple[str, ...]:
+    """The likeliest encodings, best first; those that read the data alike are one."""
+    ranked = sorted(scores, key=scores.__getitem__, reverse=True)
+    least = scores[ranked[0]] - distance
+    kept: dict[str | None, str] = {}
+    for name in ranked:
+        if scores[name] > least:
+            kept.setdefault(decoded(data, name), name)
+    return tuple(kept.values())
 
 
 def _reason(name: str) -> str:
@@ -188,21 +215,27 @@ def _scores(data: bytes) -> dict[str, float]:
 def _unicode_score(text: str) -> float:
     """UTF-8 may hold any script; its likeliest one counts."""
     scripts = letters.models()
-    return UTF8_PRIOR + max(letters.likelihood(text, script) for script in scripts)
+    prior = UTF8_PRIOR + UTF8_EACH * sum(not each.isascii() for each in text)
+    return prior + max(letters.likelihood(text, script) for script in scripts)
 
 
-def _one_a_family(names: list[str], data: bytes) -> list[str]:
-    """Encodings that read these very bytes alike are one."""
-    kept: dict[str, str] = {}
-    for name in names:
-        kept.setdefault(decoded(data, name) or name, name)
-    return list(kept.values())
+def _best_mean(text: str) -> float:
+    """How likely the letters beyond ASCII are in their likeliest script, on average."""
+    return max(
+        _mean(text, letters.likelihood(text, script)) for script in letters.models()
+    )
+
+
+def _mean(text: str, score: float) -> float:
+    n = sum(not character.isascii() for character in text)
+    return (score - (len(text) - n) * letters.ASCII) / max(n, 1)
 
 
 def _is_plausible(data: bytes, name: str, score: float) -> bool:
     if name == "utf-8":
         return True  # other bytes hardly ever happen to be valid UTF-8
     text = decoded(data, name) or ""
-    strange = [character for character in text if not character.isascii()]
-    beyond = score - (len(text) - len(strange)) * letters.ASCII
-    return beyond / max(len(strange), 1) > LIKELY_EACH
+    n = sum(not character.isascii() for character in text)
+    if len(letters.ALONE.findall(text)) * 2 > n:
+        return False
+    return _mean(text, score) > LIKELY_EACH

@@ -16,6 +16,7 @@ TEXT_FORMATS = ("csv", "jsonl", "json")
 PACKINGS = ("", "gzip", "zip")
 CHUNK_ROWS = 100_000
 NO_ROWS = gettext_lazy("The file has column names but no rows.")
+NO_TEXT = (TypeError, ValueError, AssertionError)  # how codecs of no text answer
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -151,8 +152,9 @@ def codec(name: str) -> str:
     try:
         found = codecs.lookup(name.strip())
         # Text must come out, piece by piece: neither base64 nor a domain name's.
-        codecs.getincrementaldecoder(found.name)().decode(b"a", final=False).encode()
-    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        decoder = codecs.getincrementaldecoder(found.name)("replace")
+        decoder.decode(b"a", final=False).encode()
+    except (LookupError, AttributeError, *NO_TEXT) as error:
         raise Unreadable(
             _("“%(encoding)s” is no encoding; try utf-8 or gb18030.")
             % {"encoding": name}

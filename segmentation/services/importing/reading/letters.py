@@ -60,6 +60,10 @@ PUNCTUATION = "　、。，．・：；？！“”‘’（）《》「」『�
 ACCENTED = "äöüÄÖÜßéèêëÉÈàâáãåæçñíìîïóòôõøúùûœÀÁÂÇÅÆØÑÓÍÚÊŒýÿžšŠŽ"
 WESTERN_SIGNS = "€£§°²³½¼®©™«»–—‘’“”„…·•´¿¡×ºª\xa0¥"
 CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяё"
+GREEK = "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ"
+HEBREW = "אבגדהוזחטיךכלםמןנסעףפץצקרשת"
+CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžőűöüäôľĺŕçăâîşţđ"
+TURKISH = "ığşçöüİĞŞÇÖÜâîû"
 
 Classes = dict[str, float]  # character → log10 of how likely it is
 RARE, OUTLANDISH = -7.0, -9.0
@@ -91,6 +95,7 @@ def models() -> dict[str, Classes]:
     )
     big5_cells = range(0x40, 0xFF)
     accents = _spread(ACCENTED, 0.05) | _spread(WESTERN_SIGNS, 0.005)
+    signs = _spread(WESTERN_SIGNS, 0.005)
     cyrillic = _spread(CYRILLIC, 0.9) | _spread(CYRILLIC.upper(), 0.06)
     simplified = _spread(_level("gb2312", range(0xB0, 0xD8)), 0.25)
     traditional = _spread(_level("big5", range(0xA4, 0xC7), big5_cells), 0.25)
@@ -103,7 +108,11 @@ def models() -> dict[str, Classes]:
         "japanese": marks | japanese | kana | _spread(JAPANESE, 0.25),
         "korean": marks | korean | _spread(KOREAN, 0.6),
         "western": accents,
-        "cyrillic": _spread(WESTERN_SIGNS, 0.005) | cyrillic,
+        "cyrillic": signs | cyrillic,
+        "greek": signs | _spread(GREEK, 0.9) | _spread(GREEK.upper(), 0.06),
+        "hebrew": signs | _spread(HEBREW, 0.9),
+        "central": signs | _spread(CENTRAL, 0.08) | _spread(CENTRAL.upper(), 0.02),
+        "turkish": signs | _spread(TURKISH, 0.08),
     }
 
 
@@ -129,29 +138,37 @@ def _no_runs(_text: str) -> float:
     return 0.0
 
 
-def _western_runs(text: str) -> float:
+def _n(pattern: str, text: str) -> int:
+    return len(re.findall(pattern, text))
+
+
+def _latin_runs(text: str) -> float:
     """Accented letters stand between plain ones, seldom beside each other."""
-    return (
-        -2.0
-        * len(re.findall(r"[\xa1-\xff\u0152-\u017e](?=[\xa1-\xff\u0152-\u017e])", text))
-        - 2.0 * len(re.findall(r"(?<=[A-Za-z])[\xa1-\xbf\xd7\xf7](?=[A-Za-z])", text))
-        - 2.0 * len(re.findall(r"(?<=[a-z])[\xc0-\xde]", text))
-    )
+    beside = _n(r"[\xa1-\u017f](?=[\xa1-\u017f])", text)
+    signs = _n(r"(?<=[A-Za-z])[\xa1-\xbf\xd7\xf7](?=[A-Za-z])", text)
+    return -2.0 * (beside + signs + _n(r"(?<=[a-z])[\xc0-\xde]", text))
 
 
 def _japanese_runs(text: str) -> float:
     """Half-width katakana come in words: one makes the next one likely."""
-    return 2.2 * len(re.findall(r"[\uff61-\uff9f](?=[\uff61-\uff9f])", text))
+    words = re.findall(r"[\uff61-\uff9f]+", text)
+    return sum(2.2 * (len(word) - 1) if len(word) > 1 else -3.0 for word in words)
 
 
-def _cyrillic_runs(text: str) -> float:
-    """Capitals begin words, and letters of the two scripts do not mix."""
-    mixed = len(re.findall(r"[A-Za-z](?=[а-яё])|[а-яё](?=[A-Za-z])", text))
-    return -3.0 * (len(re.findall(r"[а-яё][А-ЯЁ]", text)) + mixed)
+def _alphabet_runs(text: str) -> float:
+    """Capitals begin words, and letters of two alphabets do not mix in one."""
+    letter = "[\u0370-\u05ff]"
+    mixed = _n(f"[A-Za-z](?={letter})|{letter}(?=[A-Za-z])", text)
+    alone = _n(f"(?<!{letter}){letter}(?!{letter})", text)
+    return -4.0 * (_n("[а-яёα-ώ](?=[А-ЯЁΑ-Ω])", text) + mixed) - 2.0 * alone
 
 
 _RUNS: dict[str, Callable[[str], float]] = {
-    "western": _western_runs,
+    "western": _latin_runs,
+    "central": _latin_runs,
+    "turkish": _latin_runs,
     "japanese": _japanese_runs,
-    "cyrillic": _cyrillic_runs,
+    "cyrillic": _alphabet_runs,
+    "greek": _alphabet_runs,
+    "hebrew": _alphabet_runs,
 }

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import codecs
 import io
-from typing import Any
+import threading
+import time
 
 from django.utils.translation import gettext as _
 
@@ -22,7 +23,8 @@ PIECE = 2**20
 class Utf8(io.RawIOBase):
     """A file's text as UTF-8 without a mark, then ``tail``.
 
-    ``problem`` keeps the sentence of an error that a parser may have wrapped.
+    ``problem`` keeps the sentence of an error that a parser may have wrapped; ``marks``
+    how far into the file each read came, for parsers that read ahead.
     """
 
     def __init__(
@@ -33,7 +35,10 @@ class Utf8(io.RawIOBase):
         *,
         is_trusted: bool = False,
     ) -> None:
+        self._busy = threading.Lock()
+        self._is_left = False  # nobody wants more; a parser's thread may still read
         self.problem: Unreadable | None = None
+        self.marks: list[int] = []
         self._source = source
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
@@ -48,8 +53,13 @@ class Utf8(io.RawIOBase):
         return True
 
     def read(self, n: int = -1) -> bytes:
-        if n is None or n < 0:
-            return self.readall()
+        with self._busy:
+            if self._is_left:
+                self._is_over = True
+                return b""
+            return self._read(n)
+
+    def _read(self, n: int) -> bytes:
         parts, size = [self._ready], len(self._ready)
         while size < n and not self._is_over:
             part = self._next_piece(max(n - size, 4096))
@@ -57,12 +67,22 @@ class Utf8(io.RawIOBase):
             size += len(part)
         whole = b"".join(parts) if len(parts) > 1 else parts[0]
         self._ready = whole[n:]
+        self.marks.append(self._source.position())
         return whole[:n]
 
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+    def leave(self) -> None:
+        """Close it while a parser's own thread may still be reading ahead.
+
+        That thread is let go with an end of file, and given a moment to notice: one
+        that is within Python when the process ends would abort it.
+        """
+        with self._busy:
+            self._is_left = True
+        for _moment in range(20):
+            if self._is_over:
+                break
+            time.sleep(0.001)
+        self.close()
 
     def close(self) -> None:
         self._source.close()

@@ -7,6 +7,7 @@ and XML that declares entities of its own (XML bombs), are refused there.
 from __future__ import annotations
 
 import datetime as dt
+import io
 import zipfile
 from collections.abc import Iterator
 from itertools import islice
@@ -65,6 +66,10 @@ def open_xlsx(path: Path, layout: Layout) -> Reader:
     reader = Reader(headers, 0, iter(()), first_row=1 + layout.has_header)
     reader.ragged_reason = _("has more or fewer cells than the header")
     reader.n_bytes = path.stat().st_size
+    n_unpacked = file.seek(0, io.SEEK_END)
+    reader.bytes_read = lambda: (
+        min(file.tell(), n_unpacked) * reader.n_bytes // n_unpacked
+    )
     reader.chunks = _chunks(reader, head, rows)
     return reader
 
