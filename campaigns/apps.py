@@ -13,5 +13,8 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import checks
+        from campaigns.services import consent
+        from segmentation.services import consents
 
         checks.register_all()
+        consents.register(consent.Imported())

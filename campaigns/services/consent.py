@@ -6,8 +6,12 @@ from datetime import datetime
 
 from django.db import transaction
 
+from campaigns.channels import CHANNELS
 from campaigns.models import Consent
 from segmentation.models import Customer
+from segmentation.services import consents
+
+AT_ONCE = 1000  # rows in one statement
 
 
 def record(
@@ -43,3 +47,44 @@ def withdraw_all(customer: Customer, *, now: datetime, proof: str = "") -> int:
     return Consent.objects.filter(
         customer=customer, granted=True, said_at__lte=now
     ).update(granted=False, said_at=now, proof=proof[:200])
+
+
+class Imported:
+    """Keeps what files of customers tell (``consent.email`` and the like).
+
+    A file does not say when somebody agreed. So a yes counts only where nothing was
+    said before: it never overrules a withdrawal. A no withdraws whatever was granted.
+    """
+
+    def __init__(self) -> None:
+        self.ways = {name: name for name in CHANNELS} | {"push": "webpush"}
+
+    def take(self, told: consents.Told) -> None:
+        proof = f"import {told.import_id}"
+        said = zip(told.customer_ids.tolist(), told.granted.tolist(), strict=True)
+        where = {
+            "channel": self.ways[told.way],
+            "purpose": Consent.Purpose.MARKETING,
+        }
+        rows = [
+            Consent(
+                customer_id=who,
+                granted=granted,
+                said_at=told.at,
+                proof=proof,
+                **where,
+            )
+            for who, granted in said
+        ]
+        Consent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=AT_ONCE)
+        against = told.customer_ids[~told.granted].tolist()
+        for start in range(0, len(against), AT_ONCE):
+            Consent.objects.filter(
+                customer__in=against[start : start + AT_ONCE],
+                granted=True,
+                **where,
+            ).update(granted=False, said_at=told.at, proof=f"{proof}, withdrawn")
+
+    def give_back(self, import_id: int) -> None:
+        """Forget first words of that import; what it withdrew stays withdrawn."""
+        Consent.objects.filter(proof=f"import {import_id}").delete()

@@ -8,6 +8,7 @@ from segmentation.engine.cleaning import NULLS
 from segmentation.engine.mapping.builtin import BUILTIN, Builtin, recognised
 from segmentation.engine.mapping.fields import (
     ATTRIBUTES,
+    CONSENT,
     FIELDS,
     IGNORE,
     LENGTHS,
@@ -31,6 +32,7 @@ from segmentation.engine.mapping.specs import (
 __all__ = [
     "ATTRIBUTES",
     "BUILTIN",
+    "CONSENT",
     "FIELDS",
     "IGNORE",
     "LENGTHS",

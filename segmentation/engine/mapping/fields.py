@@ -50,6 +50,7 @@ REQUIRED = {
     "customers": ("customer",),
 }
 ATTRIBUTES = "attributes."
+CONSENT = "consent."  # of customers; what follows is a way of reaching them
 # As long as the columns that they go to.
 LENGTHS = {
     "title": 300,
@@ -74,4 +75,6 @@ def role_of(kind: str, target: str) -> str | None:
     """What a target field holds; None where the kind has no such field."""
     if target.startswith(ATTRIBUTES) and kind != "events":
         return TEXT if target != ATTRIBUTES else None
+    if target.startswith(CONSENT) and kind == "customers":
+        return FLAG if target != CONSENT else None
     return FIELDS[kind].get(target)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from segmentation.engine.cleaning import Format, Mask, guess_format, is_true, texts
 from segmentation.engine.mapping.aliases import ALIASES, PAIRS, WORDS
 from segmentation.engine.mapping.builtin import BUILTIN, recognised
-from segmentation.engine.mapping.fields import ATTRIBUTES, FIELDS
+from segmentation.engine.mapping.fields import FIELDS, role_of
 from segmentation.engine.mapping.names import bare, normal
 from segmentation.engine.mapping.specs import Column, Spec, read_column
 from segmentation.engine.mapping.transforms import changed, gathered, unblanked
@@ -212,8 +212,8 @@ def _with_format(
     cells = gathered(sample, column)
     shown = pc.unique(texts.trimmed(cells).drop_null())[:SAMPLES].to_pylist()
     shown = [cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…" for cell in shown]
-    role = FIELDS[kind].get(target, "text")
-    if column.format != Format() or role == "kind" or target.startswith(ATTRIBUTES):
+    role = role_of(kind, target) or "text"
+    if column.format != Format() or role == "kind" or target not in FIELDS[kind]:
         return Guessed(column.as_json(), reason, shown)
     guess = guess_format(changed(cells, column), role)
     doubts = [replace(column, format=form).as_json() for form in guess.doubts]

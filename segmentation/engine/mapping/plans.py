@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from segmentation.engine.cleaning import NUMBER, TIME
 from segmentation.engine.mapping.fields import (
-    ATTRIBUTES,
     FIELDS,
     REQUIRED,
     MappingError,
@@ -42,7 +41,7 @@ class Plan:
     time_zone: ZoneInfo
     kinds: dict[str, int]
     itemless: tuple[int, ...] = ()  # kinds that can be without an item
-    attributes: dict[str, Column] = field(default_factory=dict)
+    more: dict[str, Column] = field(default_factory=dict)  # attributes.*, consent.*
     currency: str = ""  # the only one that amounts of events may be in; "": any
     shape: str = ""
     carried: Carried = field(default_factory=Carried)
@@ -73,12 +72,8 @@ def plan(
         )
     _check_shape(kind, shape, read)
     plain = {name: column for name, column in read.items() if name in FIELDS[kind]}
-    attributes = {
-        name.removeprefix(ATTRIBUTES): column
-        for name, column in read.items()
-        if name not in plain
-    }
-    return Plan(kind, plain, time_zone, kinds, itemless, attributes, currency, shape)
+    more = {name: column for name, column in read.items() if name not in plain}
+    return Plan(kind, plain, time_zone, kinds, itemless, more, currency, shape)
 
 
 def _check_column(kind: str, target: str, column: Column, headers: list[str]) -> None:

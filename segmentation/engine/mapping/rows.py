@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from segmentation.engine import cleaning
 from segmentation.engine.cleaning import TEXT
 from segmentation.engine.mapping.fields import (
-    ATTRIBUTES,
     FIELDS,
     LENGTHS,
     REQUIRED,
     MappingError,
+    role_of,
 )
 from segmentation.engine.mapping.plans import Plan
 from segmentation.engine.mapping.shapes import told
@@ -64,11 +64,11 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
         found.add(cleaning.is_null(columns[target]), target, None, "is missing")
     if plan.kind == "events":
         _check_event_rows(columns, found, plan)
-    for name, column in plan.attributes.items():
-        raw = given.cells[ATTRIBUTES + name]
-        text, bad, why = _cleaned(raw, TEXT, ATTRIBUTES + name, column, plan)
-        columns[ATTRIBUTES + name] = text
-        found.add(bad, ATTRIBUTES + name, raw, why)
+    for target, column in plan.more.items():
+        role = role_of(plan.kind, target) or TEXT
+        raw = given.cells[target]
+        columns[target], bad, why = _cleaned(raw, role, target, column, plan)
+        found.add(bad, target, raw, why)
     kept = np.flatnonzero(~found.bad)
     return Canonical(
         pa.table(columns).take(kept),

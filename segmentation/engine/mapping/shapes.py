@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation.engine.cleaning import Mask, is_null, is_true, texts
-from segmentation.engine.mapping.fields import ATTRIBUTES, IGNORE
+from segmentation.engine.mapping.fields import IGNORE
 from segmentation.engine.mapping.plans import SHAPES, Plan
 from segmentation.engine.mapping.specs import Column
 from segmentation.engine.mapping.transforms import (
@@ -49,8 +49,7 @@ class Told:
 
 def told(chunk: pa.Table, plan: Plan) -> Told:
     """Gather, fill, split and map the cells of a chunk; chunks come in file order."""
-    columns = dict(plan.columns)
-    columns |= {ATTRIBUTES + name: column for name, column in plan.attributes.items()}
+    columns = {**plan.columns, **plan.more}
     whole, given = chunk, {}
     starts = None
     ignored = np.zeros(chunk.num_rows, dtype=bool)

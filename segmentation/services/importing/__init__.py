@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from segmentation import conf
 from segmentation.engine import mapping
 from segmentation.models import ImportJob, Source
-from segmentation.services import jobs
+from segmentation.services import consents, jobs
 from segmentation.services.importing import applying, reading, staging, undoing
 from segmentation.services.importing.rules import Rules, RulesError
 
@@ -59,6 +59,8 @@ def create_job(
     path = Path(path).resolve()
     if not path.is_file():
         raise jobs.Refused(_("There is no file %(path)s.") % {"path": path})
+    if problem := consents.refusal(columns):
+        raise jobs.Refused(problem)
     made_source, _created = Source.objects.get_or_create(name=source)
     return ImportJob.objects.create(
         kind=kind,

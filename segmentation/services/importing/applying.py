@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from segmentation import bulk
 from segmentation.engine import keys, mapping
 from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
-from segmentation.services import catalog, events, jobs
+from segmentation.services import catalog, consents, events, jobs
 from segmentation.services.catalog import Written
 from segmentation.services.importing import filling, rekeying, sealing, showing
 from segmentation.services.importing.rules import ONE, Rules
@@ -221,12 +221,17 @@ def _write_customers(
     columns.remove("customer")
     names = part["customer"].combine_chunks()
     known = catalog.customers(job.source, names, import_id=job.pk)
-    part = part.append_column("customer_id", known.of(names))
+    customer_ids = known.of(names)
+    said, part = part, part.append_column("customer_id", customer_ids)
+    part = part.drop_columns(
+        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
+    )
     for name in sealing.SECRET.intersection(columns):
         part = sealing.sealed(part, name)
     columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
     with bulk.staged(part) as staging, transaction.atomic():
         held.guard()
+        consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
         mark(catalog.upsert_customers(staging, columns, job.pk))
 
 

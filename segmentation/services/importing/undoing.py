@@ -7,8 +7,9 @@ import alone brought (``queries.unfinished_imports``).
 1. Events that another finished import brought too pass to it (``EventClaim``).
 2. Events that it brought too, but that belong to another, stay with that one.
 3. All other events of it go, with their search terms.
-4. Values that it changed on items and customers come back, unless changed since.
-5. Items and customers that it made go, unless they are in use (``leftovers``).
+4. Consent that only it told is forgotten (``consents``).
+5. Values that it changed on items and customers come back, unless changed since.
+6. Items and customers that it made go, unless they are in use (``leftovers``).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from segmentation.models import (
     Job,
     UndoJob,
 )
-from segmentation.services import changes, jobs
+from segmentation.services import changes, consents, jobs
 from segmentation.services.importing import leftovers
 from segmentation.services.importing.leftovers import IN_USE, PASSED
 
@@ -85,6 +86,9 @@ def run_undo(undo: UndoJob, held: jobs.Held) -> None:
         held.give_back(_("Waiting for a file that is coming in."), not_before=later)
     run = _Undoing(job, held)
     run.events()
+    with transaction.atomic():
+        held.guard()
+        consents.take_back(job.pk)
     for kind in (ImportKind.ITEMS, ImportKind.CUSTOMERS):
         run.changes(kind)
         run.made(kind)

@@ -1,0 +1,87 @@
+"""Consent that a file of customers tells, handed on to whoever keeps it.
+
+Segmentation keeps no consent. An app that does registers a keeper when it is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from django.utils.translation import gettext as _
+from numpy.typing import NDArray
+
+from segmentation.engine.mapping import CONSENT
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the customers of a chunk said about one way of reaching them."""
+
+    way: str
+    customer_ids: NDArray[np.int64]  # of those who said something
+    granted: NDArray[np.bool_]  # aligned
+    at: datetime
+    import_id: int
+
+
+class Keeper(Protocol):
+    """Keeps consent; both calls run in a transaction of the import."""
+
+    @property
+    def ways(self) -> Collection[str]:
+        """What may stand behind “consent.”."""
+
+    def take(self, told: Told) -> None: ...
+
+    def give_back(self, import_id: int) -> None: ...
+
+
+_keepers: list[Keeper] = []
+
+
+def register(keeper: Keeper) -> None:
+    """From now on hand on to this keeper as well."""
+    if keeper not in _keepers:
+        _keepers.append(keeper)
+
+
+def refusal(targets: Collection[str]) -> str:
+    """Why a mapping's ``consent.*`` cannot be kept, in a sentence; “” if it can."""
+    ways = [name.removeprefix(CONSENT) for name in targets if name.startswith(CONSENT)]
+    known = sorted({way for keeper in _keepers for way in keeper.ways})
+    unknown = sorted(set(ways) - set(known))
+    if not unknown:
+        return ""
+    if not known:
+        return _("Nothing that is installed here keeps consent.")
+    words = {"names": ", ".join(unknown), "known": ", ".join(known)}
+    return _("There is no consent to %(names)s; there is to %(known)s.") % words
+
+
+def hand_on(
+    part: pa.Table, customer_ids: pa.Array, *, at: datetime, import_id: int
+) -> None:
+    """Give the keepers what the columns ``consent.*`` of a chunk say."""
+    for name in part.column_names:
+        if not name.startswith(CONSENT):
+            continue
+        said = part[name].combine_chunks()
+        rows = np.flatnonzero(np.asarray(said.is_valid()))
+        if len(rows):
+            ids = customer_ids.take(pa.array(rows)).to_numpy(zero_copy_only=False)
+            granted = said.drop_null().to_numpy(zero_copy_only=False)
+            way = name.removeprefix(CONSENT)
+            for keeper in _keepers:
+                if way in keeper.ways:
+                    keeper.take(Told(way, ids, granted, at, import_id))
+
+
+def take_back(import_id: int) -> None:
+    """What that import alone told is forgotten."""
+    for keeper in _keepers:
+        keeper.give_back(import_id)
