@@ -141,7 +141,7 @@ def _parser(
 
 
 def _parting(layout: Layout) -> tuple[str, str, str]:
-    return layout.delimiter or ",", layout.quote, layout.escape
+    return layout.delimiter or dialects.NOTHING, layout.quote, layout.escape
 
 
 def _without_last(chunk: pa.Table, reader: Reader, n_before: int) -> pa.Table:

@@ -21,6 +21,7 @@ from segmentation.services.importing.reading.layout import (
 
 DELIMITERS = (",", ";", "\t", "|", "^", "~")
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+NOTHING = "\x1f"  # parts a text that has one column: nobody writes it
 SAMPLE_LINES = 200
 VALUE = re.compile(
     r"""[-+(]?[^\w\s]?\s?[\d.,' ]*\d[\d.,' ]*\s?[%)\w]{0,3}  # numbers, with a sign
@@ -73,10 +74,10 @@ def dialect_of(
         text = text[found.end() :]
         reasons["delimiter"] = _("The first line says so.")
     refuse_blank_start(text)
-    quote, escape = _quoting(text, chosen)
-    ranked = (
-        [chosen["delimiter"]] if chosen.get("delimiter") else _rank(text, quote, escape)
-    )
+    quote = chosen.get("quote", '"')
+    escape, backslash_doubt = _escape(text, quote, chosen)
+    ranked = [chosen["delimiter"]] if "delimiter" in chosen else []
+    ranked = ranked or _rank(text, quote, escape)
     delimiter = ranked[0]
     rows = list(sample_rows(text, delimiter, quote, escape, is_whole))
     if "delimiter" not in chosen:
@@ -85,6 +86,9 @@ def dialect_of(
             doubts["delimiter"] = ranked
     if escape and "escape" not in chosen:
         reasons["escape"] = _("Quotes inside cells are written with a backslash.")
+    if backslash_doubt:
+        reasons["escape"] = _("A backslash may be a sign of its own or mark the next.")
+        doubts["escape"] = [escape, "" if escape else "\\"]
     has_header = chosen.get("has_header", True)
     if "has_header" not in chosen:
         has_header, reasons["has_header"], certain = header_of(rows, names)
@@ -114,7 +118,7 @@ def sample_rows(
 
 def parsed(text: str, delimiter: str, quote: str, escape: str) -> Iterator[list[str]]:
     """Rows of cells; blank lines are left out."""
-    options: dict[str, Any] = {"delimiter": delimiter or "\0"}
+    options: dict[str, Any] = {"delimiter": delimiter or NOTHING}
     if quote:
         options["quotechar"] = quote
     else:
@@ -145,15 +149,23 @@ def headers_of(row: list[str], has_header: bool) -> list[str]:
     return [placed(number) for number in range(1, len(row) + 1)]
 
 
-def _quoting(text: str, chosen: dict[str, Any]) -> tuple[str, str]:
-    """The quote, and the backslash where it is what marks quotes inside of cells."""
-    quote = chosen.get("quote", '"')
-    if "escape" in chosen or not quote:
-        return quote, chosen.get("escape", "")
-    q = re.escape(quote)
-    backslashed = len(re.findall(rf"\\{q}(?![,;\t|^~\r\n]|$)", text))
-    doubled = len(re.findall(rf"[^,;\t|^~\r\n{q}]{q}{q}", text))
-    return quote, "\\" if backslashed > doubled else ""
+def _escape(text: str, quote: str, chosen: dict[str, Any]) -> tuple[str, bool]:
+    r"""What marks a quote inside a cell ("" for a second quote), and any doubt of it.
+
+    Where both ``\"`` and ``""`` occur either may be meant; where every backslash has a
+    twin it may be one that marks itself.
+    """
+    if "escape" in chosen or not quote or quote not in text or "\\" not in text:
+        return chosen.get("escape", ""), False
+    q, ends = re.escape(quote), r",;\t|^~\r\n"
+    backslashed = len(re.findall(rf"\\{q}(?![{ends}]|$)", text))
+    doubled = len(re.findall(rf"[^{ends}{q}\\]{q}{q}|(?<!\\){q}{q}[^{ends}{q}]", text))
+    if backslashed and not doubled:
+        return "\\", False
+    if backslashed:
+        return "\\" if backslashed > doubled else "", True
+    runs = re.findall(r"\\+", text)
+    return "", all(len(run) % 2 == 0 for run in runs)
 
 
 def _rank(text: str, quote: str, escape: str) -> list[str]:
@@ -162,10 +174,21 @@ def _rank(text: str, quote: str, escape: str) -> list[str]:
     best = max(fits, key=fits.__getitem__)
     share, _width = fits[best]
     if not share:
-        return [","]  # a single column
+        return _one_column(text, quote, escape)
     close = [each for each in DELIMITERS if fits[each][0] >= share - 0.02]
     close.sort(key=lambda each: fits[each], reverse=True)
     return [best, *[each for each in close if each != best]]
+
+
+def _one_column(text: str, quote: str, escape: str) -> list[str]:
+    """No delimiter, and those that part every line but the first: it may be a title."""
+    others = []
+    for each in DELIMITERS:
+        rows = list(sample_rows(text, each, quote, escape, True))[1:]
+        widths = {len(row) for row in rows}
+        if len(widths) == 1 and widths != {1}:
+            others.append(each)
+    return ["", *others]
 
 
 def _fit(text: str, delimiter: str, quote: str, escape: str) -> tuple[float, int]:
@@ -178,7 +201,6 @@ def _fit(text: str, delimiter: str, quote: str, escape: str) -> tuple[float, int
     if width < 2:
         return 0.0, 1
     share = sum(len(row) == width for row in rows) / len(rows)
-    # Cells that hold another delimiter in every row may be two cells: 1,5;2,5.
     return round(share, 3), width
 
 

@@ -7,10 +7,12 @@ parser that checks UTF-8 itself, ten times faster, says so (``is_trusted``) and 
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import io
 import threading
 import time
+import weakref
 
 from django.utils.translation import gettext as _
 
@@ -18,6 +20,7 @@ from segmentation.services.importing.reading.layout import Unreadable
 from segmentation.services.importing.reading.packing import Source
 
 PIECE = 2**20
+_open: weakref.WeakSet[Utf8] = weakref.WeakSet()
 
 
 class Utf8(io.RawIOBase):
@@ -48,6 +51,7 @@ class Utf8(io.RawIOBase):
         self._line = 1
         self._is_start = True
         self._is_over = False
+        _open.add(self)
 
     def readable(self) -> bool:
         return True
@@ -76,6 +80,8 @@ class Utf8(io.RawIOBase):
         That thread is let go with an end of file, and given a moment to notice: one
         that is within Python when the process ends would abort it.
         """
+        if self.closed:
+            return
         with self._busy:
             self._is_left = True
         for _moment in range(20):
@@ -151,3 +157,12 @@ def refuse_misfit(source: Source) -> None:
             pass
     finally:
         stream.close()
+
+
+def _leave_all() -> None:
+    """Let go of the threads that read ahead for readers nobody closed."""
+    for stream in list(_open):
+        stream.leave()
+
+
+atexit.register(_leave_all)

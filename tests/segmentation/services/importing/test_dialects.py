@@ -159,3 +159,17 @@ def test_the_same_column_twice_is_refused(tmp_path):
 def test_blank_lines_between_rows_are_no_rows(tmp_path):
     path = written(tmp_path / "file.csv", "id,v\n\n1,2\n\n\n3,4\n\n")
     assert read(path)[1] == [["1", "2"], ["3", "4"]]
+
+
+def test_a_title_above_the_table_is_asked_about(tmp_path):
+    text = "Orders of May\ncustomer,item\nc-1,tea\n"
+    found = reading.detect(written(tmp_path / "file.csv", text))
+    assert found.doubts["delimiter"] == ["", ","]
+    assert "delimiter: none or “,”" in found.ask()
+
+
+def test_backslashes_that_may_mean_two_things_are_asked_about(tmp_path):
+    path = written(tmp_path / "file.csv", '"item","path"\n"a","c:\\\\d"\n')
+    assert reading.detect(path).doubts["escape"] == ["", "\\"]
+    assert read(path, {"escape": ""})[1] == [["a", "c:\\\\d"]]
+    assert read(path, {"escape": "\\"})[1] == [["a", "c:\\d"]]
