@@ -18,7 +18,7 @@ from segmentation.engine.mapping.fields import (
 )
 from segmentation.engine.mapping.guessing import Guessed, guess_columns
 from segmentation.engine.mapping.names import guess, signature
-from segmentation.engine.mapping.plans import SHAPES, Plan, plan
+from segmentation.engine.mapping.plans import SHAPES, Plan, fitted, plan
 from segmentation.engine.mapping.rows import Canonical, Rejects, canonical, with_returns
 from segmentation.engine.mapping.specs import (
     NUMBERS,
@@ -50,6 +50,7 @@ __all__ = [
     "Spec",
     "Split",
     "canonical",
+    "fitted",
     "guess",
     "guess_columns",
     "plan",

@@ -51,10 +51,11 @@ _TEXT: dict[str, dict[str, str]] = {
         "occurred_at": _TIME,
         "value": "value rating stars score overall 评分 分数",
         "quantity": "quantity qty itemquantity lineitemquantity orderquantity "
-        "qtyordered units quantityrefund 数量 购买数量 商品数量 销售数量 件数",
+        "qtyordered units quantityrefund 数量 购买数量 商品数量 销售数量 宝贝数量 件数",
         "price": _PRICE,
         "amount": "amount linetotal lineamount itemtotal orderlinetotal "
-        "revenue salesvalue 金额 小计 总价 总金额 实付金额 支付金额 销售额",
+        "revenue salesvalue 金额 小计 总价 总金额 实付金额 支付金额 "
+        "买家实际支付金额 销售额",
         "currency": "currency currencycode ordercurrency 币种 货币",
         "order": "order orderid ordernumber orderno invoice invoiceno invoiceid basket "
         "basketid transaction transactionid incrementid "

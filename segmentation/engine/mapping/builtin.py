@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation.engine.cleaning import texts
-from segmentation.engine.mapping.fields import REQUIRED
 from segmentation.engine.mapping.names import normal
-from segmentation.engine.mapping.specs import Column, Spec, read_columns
+from segmentation.engine.mapping.plans import fitted
+from segmentation.engine.mapping.specs import Spec, read_columns
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,7 @@ class Builtin:
 
     def fitted(self, headers: list[str]) -> dict[str, Spec]:
         """The columns that this file has, by the names that they have in it."""
-        there = {normal(header): header for header in reversed(headers)}
-        found: dict[str, Spec] = {}
-        for target, column in read_columns(self.columns).items():
-            names = [there[n] for n in map(normal, column.headers) if n in there]
-            if names or not column.headers or target in REQUIRED[self.kind]:
-                found[target] = _with(column, tuple(names) or column.headers).as_json()
-        return found
-
-
-def _with(column: Column, headers: tuple[str, ...]) -> Column:
-    told = {**column.__dict__, "headers": headers}
-    if len(headers) == 1:
-        told["join"] = None
-    return Column(**told)
+        return fitted(self.kind, self.columns, headers)
 
 
 # help.shopify.com/en/manual/fulfillment/managing-orders/exporting-orders; that only the

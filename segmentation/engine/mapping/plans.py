@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,8 @@ from segmentation.engine.mapping.fields import (
     MappingError,
     role_of,
 )
-from segmentation.engine.mapping.specs import Column, read_columns
+from segmentation.engine.mapping.names import normal
+from segmentation.engine.mapping.specs import Column, Spec, read_columns
 
 # How lines belong together, and the field that says which do.
 SHAPES = {"": "", "order_lines": "order", "variant_lines": "group"}
@@ -74,6 +75,27 @@ def plan(
     plain = {name: column for name, column in read.items() if name in FIELDS[kind]}
     more = {name: column for name, column in read.items() if name not in plain}
     return Plan(kind, plain, time_zone, kinds, itemless, more, currency, shape)
+
+
+def fitted(
+    kind: str, columns: Mapping[str, Any], headers: list[str]
+) -> dict[str, Spec]:
+    """A mapping of another file of this sort, by the names that this one has.
+
+    Capitals, blanks and signs in names do not count. What the file has no column for
+    is left out, unless it is required: then `plan` says that it is missing.
+    """
+    there = {normal(header): header for header in reversed(headers)}
+    found: dict[str, Spec] = {}
+    for target, column in read_columns(columns).items():
+        names = [there[n] for n in map(normal, column.headers) if n in there]
+        if len(names) == 1:
+            column = replace(column, join=None)
+        if names:
+            column = replace(column, headers=tuple(names))
+        if names or not column.headers or target in REQUIRED[kind]:
+            found[target] = column.as_json()
+    return found
 
 
 def _check_column(kind: str, target: str, column: Column, headers: list[str]) -> None:

@@ -247,6 +247,17 @@ def test_taobao_behaviour_has_no_header_and_is_known_by_its_words():
     assert str(rows(found, "occurred_at")[0][0]) == "2017-11-24 17:21:10+00:00"
 
 
+def test_a_saved_mapping_fits_a_file_that_writes_its_headers_otherwise():
+    saved = {"item": "Item_ID", "title": {"columns": ["Name", "Size"], "join": " "}}
+    saved |= {"price": "Price", "currency": "=EUR"}
+    assert mapping.fitted("items", saved, ["item id", "NAME"]) == {
+        "item": "item id",
+        "title": "NAME",
+        "currency": "=EUR",
+    }
+    assert mapping.fitted("items", saved, ["other"])["item"] == "Item_ID"
+
+
 def test_a_signature_is_that_of_the_headers_in_any_order():
     first = mapping.signature("items", ["Item_ID", "Titel"])
     assert first == mapping.signature("items", ["titel", " item id "])
