@@ -5,7 +5,7 @@
     encodings.py   which encoding (letters.py: how likely a text is in a language)
     dialects.py    delimiter, quotes, header
     packing.py     gzip and zip         limits.py    how much is read at most
-    texts.py       any encoding as a checked stream of UTF-8
+    texts.py       any encoding as a checked stream of UTF-8 (quotes.py: missing ones)
     delimited.py   CSV · jsonlines.py · workbooks.py (XLSX) · columnar.py (Parquet)
 
 ``detect`` looks at pieces of the file and decides or doubts; ``open_file`` reads what

@@ -17,6 +17,7 @@ from segmentation.services.importing.reading.layout import (
     refuse_doubled,
 )
 from segmentation.services.importing.reading.packing import Source
+from segmentation.services.importing.reading.quotes import Quotes
 from segmentation.services.importing.reading.texts import Utf8, refuse_misfit
 
 BLOCK_BYTES = 8 * 2**20
@@ -33,7 +34,10 @@ def open_csv(path: Path, layout: Layout) -> Reader:
     limits.refuse_columns(len(headers))
     refuse_doubled(headers)
     source = Source(path, layout.packing)
-    stream = Utf8(source, layout.encoding, _tail(), is_trusted=True)
+    delimiter, quote, escape = _parting(layout)
+    # Where backslashes mark quotes they need not stand beside anything.
+    follow = Quotes(delimiter, quote).follow if quote and not escape else None
+    stream = Utf8(source, layout.encoding, _tail(), is_trusted=True, follow=follow)
     stream.read(n_skipped)
     stream.marks.clear()
     reader = Reader(headers, 0, iter(()), first_row=1 + layout.has_header)

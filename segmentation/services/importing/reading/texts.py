@@ -13,6 +13,7 @@ import io
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
@@ -37,6 +38,7 @@ class Utf8(io.RawIOBase):
         tail: bytes = b"",
         *,
         is_trusted: bool = False,
+        follow: Callable[[bytes, int], None] | None = None,
     ) -> None:
         self._busy = threading.Lock()
         self._is_left = False  # nobody wants more; a parser's thread may still read
@@ -46,6 +48,7 @@ class Utf8(io.RawIOBase):
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._is_trusted = is_trusted and encoding == "utf-8"
+        self._follow = follow  # sees every piece and the line it begins in
         self._tail = tail
         self._ready = b""
         self._line = 1
@@ -125,6 +128,8 @@ class Utf8(io.RawIOBase):
                 )
                 % {"line": self._line}
             )
+        if self._follow is not None:
+            self._follow(text, self._line)
         self._line += text.count(b"\n")
         return text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation.services.importing import reading
+from segmentation.services.importing.reading import packing
 from tests.segmentation.services.importing.files import (
     delimited,
     read,
@@ -173,3 +174,29 @@ def test_backslashes_that_may_mean_two_things_are_asked_about(tmp_path):
     assert reading.detect(path).doubts["escape"] == ["", "\\"]
     assert read(path, {"escape": ""})[1] == [["a", "c:\\\\d"]]
     assert read(path, {"escape": "\\"})[1] == [["a", "c:\\d"]]
+
+
+STRAY = '1,5" pipe,x\n2,a "b" c,"so ""it"" is"\n3,"Best" tea,"two\nlines"\n'
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 8192])
+def test_a_missing_quote_amid_a_file_is_told_with_its_lines(
+    piece, tmp_path, monkeypatch
+):
+    read_piece = packing.Source.read
+    monkeypatch.setattr(
+        packing.Source, "read", lambda self, n: read_piece(self, min(n, piece))
+    )
+    layout = reading.Layout(format="csv", encoding="utf-8", delimiter=",")
+    path = written(tmp_path / "a.csv", f"id,name,note\n{STRAY}")
+    assert read_as(path, layout)[1] == [
+        ["1", '5" pipe', "x"],
+        ["2", 'a "b" c', 'so "it" is'],
+        ["3", "Best tea", "two\nlines"],
+    ]
+    broken = f'id,name,note\n{STRAY}4,"tea,x\n5,"milk",y\n'
+    path = written(tmp_path / "b.csv", broken)
+    with pytest.raises(reading.Unreadable) as told:
+        read_as(path, layout)
+    assert "opened in line 6" in str(told.value)
+    assert "closes it in line 7" in str(told.value)
