@@ -85,6 +85,27 @@ def known_customers(source_name: str, external_ids: pa.Array) -> pa.Array:
     return _known(external_ids, rows, "external_id", "pk").names
 
 
+def customers_of(source_name: str, external_ids: pa.Array) -> pa.Array:
+    """Who has these ids in a source, aligned; null where nobody has."""
+    names = pc.unique(external_ids).drop_null()
+    rows = Identity.objects.filter(source__name=source_name)
+    return _known(names, rows, "external_id", "customer_id").of(external_ids)
+
+
+def customers_of_visitors(visitor_ids: pa.Array) -> pa.Array:
+    """Who these visitors are, aligned; null where nobody knows."""
+    names = pc.unique(visitor_ids).drop_null()
+    rows = Identity.objects.filter(source=None)
+    return _known(names, rows, "visitor_id", "customer_id").of(visitor_ids)
+
+
+def known_visitors(visitor_ids: pa.Array) -> pa.Array:
+    """Those of the (distinct) visitor ids that we know."""
+    return _known(
+        visitor_ids, Identity.objects.filter(source=None), "visitor_id", "pk"
+    ).names
+
+
 def customers(source: Source, external_ids: pa.Array, *, import_id: int) -> Lookup:
     """Ids of customers by their id in a source; new ones are of this import."""
     return _lookup(

@@ -8,7 +8,7 @@ most trusted source is believed, and among equals the one that told last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,17 @@ def merge(
     return Merge.objects.get(merged=merged, undone_at=None)
 
 
-def merge_all(pairs: Pairs, *, reason: str, actor: Any = None) -> int:
-    """Merge many pairs, a few hundred in each transaction; answers how many."""
+def merge_all(
+    pairs: Pairs,
+    *,
+    reason: str,
+    actor: Any = None,
+    mark: Callable[[int], None] = lambda _n: None,
+) -> int:
+    """Merge many pairs, a few hundred in each transaction; answers how many.
+
+    ``mark`` is called in each transaction with the number that it merged.
+    """
     n_merged = 0
     for start in range(0, len(pairs), MERGES_AT_ONCE):
         part = slice(start, start + MERGES_AT_ONCE)
@@ -70,7 +79,9 @@ def merge_all(pairs: Pairs, *, reason: str, actor: Any = None) -> int:
             zip(pairs.merged[part].tolist(), pairs.kept[part].tolist(), strict=True)
         )
         with transaction.atomic():
-            n_merged += _merge_some(homes, reason, actor)
+            n = _merge_some(homes, reason, actor)
+            mark(n)
+        n_merged += n
     return n_merged
 
 

@@ -43,11 +43,19 @@ FIELDS: dict[str, dict[str, str]] = {
         "timezone": TEXT,
         "created_at": TIME,
     },
+    "links": {
+        "customer": ID,
+        "source": TEXT,
+        "same_as": ID,
+        "same_source": TEXT,
+        "visitor": ID,
+    },
 }
 REQUIRED = {
     "events": ("kind", "occurred_at"),
     "items": ("item",),
     "customers": ("customer",),
+    "links": ("customer",),
 }
 ATTRIBUTES = "attributes."
 CONSENT = "consent."  # of customers; what follows is a way of reaching them
@@ -62,6 +70,7 @@ LENGTHS = {
     "locale": 20,
     "timezone": 50,
     "source": 60,
+    "same_source": 60,
 }
 # A kind that a value map may give to rows that are left aside on purpose.
 IGNORE = "ignore"
@@ -73,7 +82,7 @@ class MappingError(ValueError):
 
 def role_of(kind: str, target: str) -> str | None:
     """What a target field holds; None where the kind has no such field."""
-    if target.startswith(ATTRIBUTES) and kind != "events":
+    if target.startswith(ATTRIBUTES) and kind in ("items", "customers"):
         return TEXT if target != ATTRIBUTES else None
     if target.startswith(CONSENT) and kind == "customers":
         return FLAG if target != CONSENT else None

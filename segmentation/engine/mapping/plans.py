@@ -66,6 +66,8 @@ def plan(
     missing = [name for name in REQUIRED[kind] if name not in read]
     if kind == "events" and not {"customer", "visitor"} & set(read):
         missing.append("customer or visitor")
+    if kind == "links" and not {"same_as", "visitor"} & set(read):
+        missing.append("same_as or visitor")
     if missing:
         raise MappingError(
             f"The mapping says nothing about {', '.join(missing)}; name its column, "

@@ -64,6 +64,10 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
         found.add(cleaning.is_null(columns[target]), target, None, "is missing")
     if plan.kind == "events":
         _check_event_rows(columns, found, plan)
+    if plan.kind == "links":
+        other = (columns["same_as"], columns["visitor"])
+        alone = cleaning.is_null(other[0]) & cleaning.is_null(other[1])
+        found.add(alone, "same_as", None, "is missing: the same as whom?")
     for target, column in plan.more.items():
         role = role_of(plan.kind, target) or TEXT
         raw = given.cells[target]

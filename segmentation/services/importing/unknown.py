@@ -26,6 +26,11 @@ _WHY = {
         "customer is not known, and the rules refuse unknown customers"
     ),
 }
+_NOBODY = {
+    "customer": gettext_lazy("customer is nobody whom this source told us of"),
+    "same_as": gettext_lazy("same_as is nobody whom this source told us of"),
+    "visitor": gettext_lazy("visitor was never here"),
+}
 
 Ask = Callable[[pa.Array], pa.Array]  # distinct names → those that we know
 
@@ -38,9 +43,12 @@ class Unknown:
 
     def __init__(self, job: ImportJob, rules: Rules) -> None:
         self.n_lines: dict[str, int] = {}
-        self._is_events = job.kind == ImportKind.EVENTS
+        self._kind = job.kind
+        self._why = _NOBODY if job.kind == ImportKind.LINKS else _WHY
         rule_of = {"item": rules.unknown_items, "customer": rules.unknown_customers}
         self._refused = {name for name, rule in rule_of.items() if rule == REJECT}
+        if job.kind == ImportKind.LINKS:
+            self._refused = set(_NOBODY)
         self._source = job.source.name
         self._asked: dict[str, pa.Array] = {}  # by what is asked for
         self._known: dict[str, pa.Array] = {}
@@ -62,26 +70,39 @@ class Unknown:
         values = [v for rows, name in parts for v in table[name].take(rows).to_pylist()]
         names = [name for rows, name in parts for _row in rows]
         positions = clean.kept[np.concatenate([rows for rows, _name in parts])]
-        reasons = [str(_WHY[name]) for name in names]
+        reasons = [str(self._why[name]) for name in names]
         kept = table.filter(pa.array(~bad))
         return kept, mapping.Rejects(positions, names, values, reasons)
 
     def _masks(self, table: pa.Table) -> dict[str, np.ndarray]:
         """For each field: which rows name something unknown."""
-        if not self._is_events:
-            return {}
-        items = table["item"].combine_chunks()
-        customers = table["customer"].combine_chunks()
-        sources = pc.fill_null(table["source"].combine_chunks(), self._source)
-        of_customers = np.zeros(table.num_rows, dtype=bool)
+        if self._kind == ImportKind.EVENTS:
+            items = table["item"].combine_chunks()
+            return {
+                "item": self._mask("item", catalog.known_items, items),
+                "customer": self._of_sources(table["customer"], table["source"]),
+            }
+        if self._kind == ImportKind.LINKS:
+            visitors = table["visitor"].combine_chunks()
+            return {
+                "customer": self._of_sources(table["customer"], table["source"]),
+                "same_as": self._of_sources(table["same_as"], table["same_source"]),
+                "visitor": self._mask("visitor", catalog.known_visitors, visitors),
+            }
+        return {}
+
+    def _of_sources(
+        self, customers: pa.ChunkedArray, sources: pa.ChunkedArray
+    ) -> np.ndarray:
+        """Which rows name a customer that the row's source never told us of."""
+        customers = customers.combine_chunks()
+        sources = pc.fill_null(sources.combine_chunks(), self._source)
+        unknown = np.zeros(len(customers), dtype=bool)
         for name in pc.unique(sources).to_pylist():
             own = pc.if_else(pc.equal(sources, name), customers, None)
             ask = partial(catalog.known_customers, name)
-            of_customers |= self._mask(f"customer {name}", ask, own)
-        return {
-            "item": self._mask("item", catalog.known_items, items),
-            "customer": of_customers,
-        }
+            unknown |= self._mask(f"customer {name}", ask, own)
+        return unknown
 
     def _mask(self, what: str, ask: Ask, column: pa.Array) -> np.ndarray:
         nothing = pa.array([], pa.string())
