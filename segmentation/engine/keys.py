@@ -18,7 +18,6 @@ Lanes = npt.NDArray[np.uint64]  # n × 2
 
 _GOLDEN = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED03], dtype=np.uint64)
 _NULL = np.array([0x6E756C6C6E756C6C, 0x766F6964766F6964], dtype=np.uint64)
-BLOCK_ROWS = 100_000
 # One of the two is even, so that the last step of `_mix` loses nothing: [1 a; b 1]
 # is invertible modulo 2**64 only where a times b is even.
 _CROSS = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED02], dtype=np.uint64)
@@ -37,29 +36,21 @@ def line_keys(columns: list[pa.Array], salt: str) -> Lanes:
     return lanes
 
 
-def with_ordinals(lanes: Lanes) -> Lanes:
-    """Tell identical lines of one file apart by counting them in file order."""
-    order = np.argsort(lanes[:, 0], kind="stable")
-    ranked = lanes[order, 0]
-    first = np.ones(len(ranked), dtype=bool)
-    first[1:] = ranked[1:] != ranked[:-1]
-    starts = np.flatnonzero(first)[np.cumsum(first) - 1] if len(ranked) else order
-    ordinal = np.empty(len(ranked), dtype=np.uint64)
-    ordinal[order] = (np.arange(len(ranked)) - starts).astype(np.uint64)
-    counted = np.empty_like(lanes)
-    for at in range(0, len(lanes), BLOCK_ROWS):  # mixing makes copies: a few at a time
-        block = slice(at, at + BLOCK_ROWS)
-        counted[block] = _mix(lanes[block] + ordinal[block, None] * _GOLDEN)
-    return counted
+def ordinals(first: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """How often each line was said before, by the first lane of its key."""
+    order = np.argsort(first, kind="stable")
+    ranked = first[order]
+    begins = np.ones(len(ranked), dtype=bool)
+    begins[1:] = ranked[1:] != ranked[:-1]
+    starts = np.flatnonzero(begins)[np.cumsum(begins) - 1] if len(ranked) else order
+    found = np.empty(len(ranked), dtype=np.uint64)
+    found[order] = (np.arange(len(ranked)) - starts).astype(np.uint64)
+    return found
 
 
-def without_ordinals(lanes: Lanes) -> Lanes:
-    """Every line as the first of its kind: identical lines are one."""
-    once = np.empty_like(lanes)
-    for at in range(0, len(lanes), BLOCK_ROWS):
-        block = slice(at, at + BLOCK_ROWS)
-        once[block] = _mix(lanes[block])
-    return once
+def counted(lanes: Lanes, ordinal: npt.NDArray[np.uint64]) -> Lanes:
+    """Keys of lines that are told apart by how often they were said before."""
+    return _mix(lanes + ordinal[:, None] * _GOLDEN)
 
 
 def to_binary(lanes: Lanes) -> pa.Array:

@@ -215,7 +215,7 @@ def canonical_lanes(table: pa.Table, source_name: str) -> keys.Lanes:
     """Key lanes of canonical events: of the event id, else of all that is known.
 
     Two lines without an id and with equal facts get equal lanes; an importer tells
-    them apart by their order in the file (``keys.with_ordinals``).
+    them apart by their order in the file (``keys.counted``).
     """
     facts = (
         "customer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -21,9 +22,16 @@ from segmentation.engine import keys, mapping
 from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
 from segmentation.services import catalog, consents, events, jobs
 from segmentation.services.catalog import Written
-from segmentation.services.importing import filling, rekeying, sealing, showing
-from segmentation.services.importing.rules import ONE, Rules
-from segmentation.services.importing.staging import Staged
+from segmentation.services.importing import (
+    filling,
+    keying,
+    rekeying,
+    sealing,
+    showing,
+)
+from segmentation.services.importing.rules import ONE
+from segmentation.services.importing.staged import StagedRows
+from segmentation.services.importing.staging import Staged, folder_of
 
 # A chunk must not hold SQLite's write lock for a second (DESIGN 4).
 APPLY_ROWS = 50_000
@@ -71,7 +79,7 @@ def _await_undo(held: jobs.Held) -> None:
         )
 
 
-def _take_turn(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
+def _take_turn(job: ImportJob, held: jobs.Held, rows: StagedRows) -> None:
     """One file of a source writes events at a time; the others are given back.
 
     Two overlapping files at once would each call the same rows new, and rows that one
@@ -89,9 +97,9 @@ def _take_turn(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
         held.give_back(_("Waiting for another file of this source."), not_before=later)
 
 
-def _sources(job: ImportJob, rows: pa.Table) -> list[int]:
+def _sources(job: ImportJob, rows: StagedRows) -> list[int]:
     """The sources whose events the file brings: its own, and those its lines name."""
-    names = pc.unique(rows["source"]).drop_null().to_pylist()
+    names = pc.unique(rows.names()["source"]).drop_null().to_pylist()
     if len(names) > MOST_SOURCES:
         raise jobs.Refused(
             _("The lines name %(n)d sources; is it the right column?")
@@ -105,40 +113,49 @@ def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     rows = staged.rows
     # Whoever brings this file again in another way is told so in the dry run.
     held.write(findings=job.findings | {"reading": rekeying.reading_of(job)})
-    lanes = _event_lanes(job, held, rows, staged.rules)
-    lookups = events.look_up(rows, job.source, import_id=job.pk)
+    lookups = events.look_up(rows.names(), job.source, import_id=job.pk)
     prices = filling.EventPrices() if "price" in staged.rules.fill else None
-    for number, part in _chunks(rows, job.chunks_applied, APPLY_ROWS):
-        start = number * APPLY_ROWS
-        event_keys = keys.to_binary(lanes[start : start + APPLY_ROWS])
-        table = events.resolved(part, event_keys, lookups, import_id=job.pk)
-        applied = Applied()
-        if prices is not None:
-            table, applied.filled = prices.filled(table)
-        with bulk.staged(table) as staging, transaction.atomic():
-            held.guard()
-            n_new = events.insert(staging, import_id=job.pk)
-            applied.n_duplicate = part.num_rows - n_new
-            if applied.n_duplicate:
-                events.claim(staging, job.pk)
-            _mark(job, held, number, applied, rows.num_rows, Written(n_new, 0, 0))
-        held.progress(start + part.num_rows, rows.num_rows, message=_("Writing events"))
+    start = job.chunks_applied * APPLY_ROWS
+    with _keys(job, held, staged) as file_keys:
+        for part in rows.parts(APPLY_ROWS, start):
+            event_keys = keys.to_binary(file_keys.part(start, part.num_rows))
+            table = events.resolved(part, event_keys, lookups, import_id=job.pk)
+            applied = Applied()
+            if prices is not None:
+                table, applied.filled = prices.filled(table)
+            _write_events(job, held, table, applied, rows.num_rows)
+            start += part.num_rows
+            held.progress(start, rows.num_rows, message=_("Writing events"))
+
+
+def _write_events(
+    job: ImportJob, held: jobs.Held, table: pa.Table, applied: Applied, n_rows: int
+) -> None:
+    with bulk.staged(table) as staging, transaction.atomic():
+        held.guard()
+        n_new = events.insert(staging, import_id=job.pk)
+        applied.n_duplicate = table.num_rows - n_new
+        if applied.n_duplicate:
+            events.claim(staging, job.pk)
+        _mark(job, held, job.chunks_applied, applied, n_rows, Written(n_new, 0, 0))
 
 
 def _count_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Keys are made of what the file says, so they can be looked up without writing."""
     rows = staged.rows
-    lanes = _event_lanes(job, held, rows, staged.rules)
-    sample = rekeying.sample_of(rows, lanes)
-    distinct = np.unique(lanes, axis=0)
-    del lanes
-    n_known = 0
-    for start in range(0, len(distinct), APPLY_ROWS):
-        part = keys.to_binary(distinct[start : start + APPLY_ROWS])
-        with bulk.staged(pa.table({"event_key": part})) as staging:
-            n_known += events.count_known(staging, but=job.pk)
-        held.progress(start + len(part), len(distinct), message=_("Counting"))
-    n_new = len(distinct) - n_known
+    n_distinct = n_known = 0
+    with _keys(job, held, staged) as file_keys:
+        sample = rekeying.sample_of(rows, file_keys)
+        for lanes in file_keys.partitions():
+            distinct = np.unique(lanes.view("V16").reshape(-1)).view(np.uint64)
+            distinct = distinct.reshape(-1, 2)
+            for start in range(0, len(distinct), APPLY_ROWS):
+                part = keys.to_binary(distinct[start : start + APPLY_ROWS])
+                with bulk.staged(pa.table({"event_key": part})) as staging:
+                    n_known += events.count_known(staging, but=job.pk)
+                n_distinct += len(part)
+                held.progress(n_distinct, rows.num_rows, message=_("Counting"))
+    n_new = n_distinct - n_known
     counts = {"rows_new": n_new, "rows_duplicate": rows.num_rows - n_new}
     told = {"rekeyed": rekeying.sentence(job, sample, n_new)}
     held.write(**counts, findings=job.findings | told)
@@ -146,40 +163,40 @@ def _count_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
         _count_filled(job, held, rows)
 
 
-def _count_filled(job: ImportJob, held: jobs.Held, rows: pa.Table) -> None:
+def _count_filled(job: ImportJob, held: jobs.Held, rows: StagedRows) -> None:
     """How many prices would be filled, of items that are known by now."""
     prices, n_filled = filling.EventPrices(), 0
-    for _number, part in _chunks(rows, 0, APPLY_ROWS):
+    for part in rows.parts(APPLY_ROWS):
         found = catalog.find_items(part["item"].combine_chunks())
         part = part.append_column("item_id", found)
         n_filled += prices.filled(part)[1]["price"]
     held.write(**_filled(job, {"price": n_filled}, rows.num_rows))
 
 
-def _event_lanes(
-    job: ImportJob, held: jobs.Held, rows: pa.Table, rules: Rules
-) -> keys.Lanes:
+@contextmanager
+def _keys(job: ImportJob, held: jobs.Held, staged: Staged) -> Iterator[keying.FileKeys]:
     """Keys of the whole file: equal lines are counted, lines with an id are not."""
-    held.progress(0, rows.num_rows, unit=_("rows"), message=_("Giving keys"))
-    lanes: keys.Lanes = np.empty((rows.num_rows, 2), np.uint64)
-    for start in range(0, rows.num_rows, APPLY_ROWS):
-        part = rows.slice(start, APPLY_ROWS)
-        lanes[start : start + APPLY_ROWS] = events.canonical_lanes(
-            part, job.source.name
-        )
-    is_one = rules.identical_lines == ONE
-    counted = keys.without_ordinals if is_one else keys.with_ordinals
-    unnamed = rows["event_id"].is_null().to_numpy()
-    if unnamed.all():  # the usual file, and no copy of it
-        return counted(lanes)
-    lanes[unnamed] = counted(lanes[unnamed])
-    return lanes
+    n = staged.rows.num_rows
+    held.progress(0, n, unit=_("rows"), message=_("Giving keys"))
+    file_keys = keying.make(
+        folder_of(job) / f"keys-{held.fence}",
+        staged.rows,
+        job.source.name,
+        is_one=staged.rules.identical_lines == ONE,
+        tell=lambda done: held.progress(done, n),
+    )
+    try:
+        yield file_keys
+    finally:
+        file_keys.drop()
 
 
 def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Items or customers: the last line about one wins, the others are duplicates."""
     is_items = job.kind == ImportKind.ITEMS
-    rows, n_duplicate = _last_of_each(staged.rows, "item" if is_items else "customer")
+    rows, n_duplicate = _last_of_each(
+        staged.rows.all(), "item" if is_items else "customer"
+    )
     told = {name.partition(".")[0] for name in staged.described}
     size = APPLY_ROWS if is_items else CUSTOMER_ROWS
     write: Write = _write_items if is_items else _write_customers

@@ -104,24 +104,39 @@ def _uses(kind: str, import_id: int) -> list[str]:
     is_items = kind == ImportKind.ITEMS
     column = "item_id" if is_items else "customer_id"
     found = [
-        f"EXISTS (SELECT 1 FROM {table} u WHERE u.{name} = t.id)"
+        _there_is(f"{table} u WHERE u.{name} = t.id")
         for table, name in _references(_MODELS[ImportKind(kind)], column)
     ]
     found.append(
-        f"EXISTS (SELECT 1 FROM {_LOG} u WHERE u.kind = '{kind}' "
-        f"AND u.object_id = t.id AND u.import_id <> {import_id})"
+        _there_is(
+            f"{_LOG} u WHERE u.kind = '{kind}' AND u.object_id = t.id "
+            f"AND u.import_id <> {import_id}"
+        )
     )
     if not is_items:
-        found += [
-            f"EXISTS (SELECT 1 FROM {_NAMES} n JOIN {table} u ON u.{name} = n.id "
-            "WHERE n.customer_id = t.id)"
+        done = (
+            _there_is(f"{table} u WHERE u.{name} = n.id")
             for table, name in _references(Identity, "identity_id")
+        )
+        found += [
+            _there_is(f"{_NAMES} n WHERE n.customer_id = t.id AND {each}")
+            for each in done
         ]
         found.append(
-            f"EXISTS (SELECT 1 FROM {CustomerClaim._meta.db_table} u "
-            f"WHERE u.customer_id = t.id AND u.import_id IS DISTINCT FROM {import_id})"
+            _there_is(
+                f"{CustomerClaim._meta.db_table} u WHERE u.customer_id = t.id "
+                f"AND u.import_id IS DISTINCT FROM {import_id}"
+            )
         )
     return found
+
+
+def _there_is(what: str) -> str:
+    """EXISTS that is answered row by row, from an index.
+
+    PostgreSQL may answer a plain one by hashing the whole other table, every time.
+    """
+    return f"(SELECT 1 FROM {what} LIMIT 1) IS NOT NULL"
 
 
 def _references(model: type, bare: str) -> list[tuple[str, str]]:
@@ -143,6 +158,6 @@ def _one_user(is_items: bool) -> str:
     if is_items:
         return f"(SELECT e.import_id FROM {_EVENTS} e WHERE e.item_id = t.id LIMIT 1)"
     return (
-        f"(SELECT e.import_id FROM {_NAMES} n JOIN {_EVENTS} e "
-        "ON e.identity_id = n.id WHERE n.customer_id = t.id LIMIT 1)"
+        f"(SELECT max((SELECT e.import_id FROM {_EVENTS} e WHERE e.identity_id = n.id "
+        f"LIMIT 1)) FROM {_NAMES} n WHERE n.customer_id = t.id)"
     )

@@ -20,14 +20,19 @@ from segmentation import bulk, conf, queries
 from segmentation.engine import keys, mapping
 from segmentation.models import ImportJob, Job
 from segmentation.services import catalog, events
+from segmentation.services.importing.keying import PART_ROWS, FileKeys
 from segmentation.services.importing.rules import Rules
+from segmentation.services.importing.staged import StagedRows
 
 SAMPLE = 1000
 MOST = 0.5  # share of the new lines that must have a twin
 # Seconds that two time zones can be apart; a whole day is the next day's purchase.
 LONGEST_SHIFT = 24 * 3600 - 1
 QUARTER = 900.0
-_ASKED = ["customer", "item", "kind", "occurred_at", "quantity", "price", "amount"]
+_ASKED = [
+    *("event_key", "customer", "item", "kind", "occurred_at"),
+    *("quantity", "price", "amount"),
+]
 
 
 def content_of(path: Path) -> str:
@@ -47,12 +52,18 @@ def reading_of(job: ImportJob) -> dict[str, Any]:
     }
 
 
-def sample_of(rows: pa.Table, lanes: keys.Lanes) -> pa.Table:
+def sample_of(rows: StagedRows, file_keys: FileKeys) -> pa.Table:
     """Some of the lines that have no id of their own, all over the file, and keys."""
-    unnamed = np.flatnonzero(np.asarray(rows["event_id"].is_null()))
-    chosen = unnamed[:: max(len(unnamed) // SAMPLE, 1)]
-    sample = rows.select(_ASKED).take(pa.array(chosen))
-    return sample.append_column("event_key", keys.to_binary(lanes[chosen]))
+    step, start = max(rows.num_rows // SAMPLE, 1), 0
+    found = []
+    for part in rows.parts(PART_ROWS):
+        chosen = np.arange(-start % step, part.num_rows, step)
+        lanes = file_keys.part(start, part.num_rows)[chosen]
+        some = part.take(pa.array(chosen))
+        some = some.append_column("event_key", keys.to_binary(lanes))
+        found.append(some.filter(some["event_id"].is_null()).select(_ASKED))
+        start += part.num_rows
+    return pa.concat_tables(found).combine_chunks() if found else pa.table({})
 
 
 def sentence(job: ImportJob, sample: pa.Table, n_new: int) -> str:

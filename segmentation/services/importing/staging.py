@@ -22,6 +22,7 @@ from segmentation.services.importing.noticing import Notices
 from segmentation.services.importing.rejecting import RejectsFile
 from segmentation.services.importing.rekeying import content_of
 from segmentation.services.importing.rules import Rules
+from segmentation.services.importing.staged import StagedRows
 from segmentation.services.importing.unknown import Unknown
 
 STAGED, REJECTS, COUNTS = "staged.arrow", "rejected.csv", "counts.json"
@@ -29,9 +30,9 @@ STAGED, REJECTS, COUNTS = "staged.arrow", "rejected.csv", "counts.json"
 
 @dataclass(frozen=True)
 class Staged:
-    """All canonical rows (memory-mapped) and what was counted while reading."""
+    """All canonical rows and how they are to be taken."""
 
-    rows: pa.Table
+    rows: StagedRows
     described: list[str]  # target fields that the mapping fills
     rules: Rules
 
@@ -58,8 +59,7 @@ def stage(job: ImportJob, held: jobs.Held) -> Staged:
         quality=counts["quality"] | job.quality,
         findings=counts["findings"] | job.findings,
     )
-    with pa.memory_map(str(folder / STAGED)) as source:
-        rows = pa.ipc.open_file(source).read_all()
+    rows = StagedRows(folder / STAGED, counts["kept"])
     return Staged(rows, list(job.columns), rules)
 
 
@@ -102,7 +102,7 @@ def _read_through(
     path, layout = Path(job.path), reading.Layout.from_json(job.layout)
     reader = reading.open_file(path, layout)
     plan = _plan(job, reader.headers, rules)
-    n_read = n_ignored = 0
+    n_read = n_kept = n_ignored = 0
     tally, notices = Tally([*plan.columns], now=timezone.now()), Notices(plan)
     unknown = Unknown(job, rules)
     schema = mapping.canonical(_no_rows(reader.headers), plan).table.schema
@@ -119,6 +119,7 @@ def _read_through(
             tally.add(table)
             notices.add(chunk)
             n_read += chunk.num_rows
+            n_kept += table.num_rows
             n_ignored += clean.ignored
             _tell(held, reader, n_read)
         rejects.add_ragged()
@@ -129,6 +130,7 @@ def _read_through(
         raise reading.Unreadable(reading.NO_ROWS)
     return {
         "read": n_read,
+        "kept": n_kept,
         "rejected": rejects.n,
         "ignored": n_ignored,
         "quality": tally.report(),
