@@ -38,6 +38,12 @@ MODELS = {
     "link": reverse_lazy("admin:segmentation_modelrun_compare"),
     "permission": _may("segmentation.view_modelrun"),
 }
+QUALITY = {
+    "title": _("Data quality"),
+    "icon": "troubleshoot",
+    "link": reverse_lazy("admin:segmentation_qualityreport_look"),
+    "permission": _may("segmentation.view_qualityreport"),
+}
 NAVIGATION = [
     {
         "items": [
@@ -63,6 +69,7 @@ NAVIGATION = [
             _ours(_("Items"), "inventory_2", "item"),
             _ours(_("Customers"), "group", "customer"),
             _ours(_("Behaviour"), "footprint", "event"),
+            QUALITY,
         ],
     },
     {

@@ -35,6 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "stages": [*overview.stages(), _reach(), _outcomes()],
         "step": next_steps.first(request),
         "parts": overview.machinery(),
+        "quality": overview.quality(),
         "at_work": _at_work(request),
     }
     if "part" in request.GET:

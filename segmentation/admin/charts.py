@@ -29,6 +29,7 @@ COLOURS = (
 )
 SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 ROW_PIXELS = 34
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,69 @@ def dots(
     if reference is not None:
         figure.add_vline(x=reference, line={"dash": "dash", "color": "#7a8ca5"})
     return _shown(figure, 90 + ROW_PIXELS * max(len(rows), 1))
+
+
+def series(first: str, counts: Sequence[int], step: int, *, axis: str) -> str:
+    """Counts per day (or ``step`` days) from a first day on."""
+    figure = go.Figure(
+        go.Scatter(
+            x0=first,
+            dx=step * DAY_MS,
+            y=list(counts),
+            mode="lines",
+            line={"color": COLOURS[0], "width": 1.5},
+            fill="tozeroy",
+            hovertemplate="%{x|%Y-%m-%d}: %{y:,}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(type="date")
+    figure.update_yaxes(title=axis, rangemode="tozero")
+    return _shown(figure, 280)
+
+
+def bars(names: Sequence[str], counts: Sequence[float], *, axis: str) -> str:
+    """Counts beside each other, in the given order."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(names),
+            y=list(counts),
+            marker={"color": COLOURS[0]},
+            hovertemplate="%{x}: %{y:,}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(type="category", title=axis)
+    figure.update_yaxes(rangemode="tozero")
+    return _shown(figure, 280)
+
+
+def curves(
+    lines: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    *,
+    x_axis: str,
+    y_axis: str,
+) -> str:
+    """Lorenz curves: named (x, y), shares both, beside the line of equality."""
+    figure = go.Figure()
+    for place, (name, xs, ys) in enumerate(lines):
+        figure.add_scatter(
+            x=list(xs),
+            y=list(ys),
+            name=name,
+            mode="lines",
+            line={"color": COLOURS[place], "dash": ("solid", "dashdot")[place % 2]},
+            hovertemplate="%{x:.0%}: %{y:.1%}<extra>%{fullData.name}</extra>",
+        )
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        name=_("all equal"),
+        mode="lines",
+        line={"color": "#7a8ca5", "dash": "dot", "width": 1},
+        hoverinfo="skip",
+    )
+    figure.update_xaxes(title=x_axis, tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(title=y_axis, tickformat=".0%")
+    return _shown(figure, 340, legend=True, legend_at={"x": 0.03, "y": 0.97})
 
 
 def customers_map(picture: dict[str, Any], names: dict[int, str]) -> str:
@@ -199,13 +263,19 @@ def _below(row: Estimate) -> float:
     return 0.0 if row.low is None else max(row.mean - row.low, 0.0)
 
 
-def _shown(figure: go.Figure, height: int, *, legend: bool = False) -> str:
+def _shown(
+    figure: go.Figure,
+    height: int,
+    *,
+    legend: bool = False,
+    legend_at: dict[str, Any] | None = None,
+) -> str:
     figure.update_layout(
         template="none",
         height=height,
         margin={"l": 8, "r": 16, "t": 24, "b": 48},
         showlegend=legend,
-        legend={"orientation": "h", "y": -0.16},
+        legend=legend_at or {"orientation": "h", "y": -0.16},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hovermode="closest",

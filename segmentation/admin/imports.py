@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import conf, tasks
+from segmentation.admin import quality_words
 from segmentation.admin.base import StrataAdmin, counted
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.engine import mapping
@@ -213,6 +214,7 @@ class ImportJobAdmin(JobAdmin):
                 for name, n in missing.items()
                 if n and name in mapped
             ],
+            "noticed": quality_words.of_file(row.quality),
             "has_rejects": importing.rejects_path(row) is not None,
             "rejects_url": self.url("rejects", row.pk),
         }

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from segmentation import conf
 from segmentation.admin import names
 from segmentation.admin.paging import about_how_many
+from segmentation.admin.quality_page import summary
 from segmentation.models import (
     Customer,
     Event,
@@ -28,6 +29,7 @@ from segmentation.models import (
     ServedList,
 )
 from segmentation.services import jobs
+from segmentation.services.quality import newest
 from segmentation.templatetags.strata import ago, duration, number
 
 FRESH = timedelta(seconds=30)
@@ -118,6 +120,16 @@ def _lists() -> Stage:
     ]
     url = page("segmentation_servedlist_changelist")
     return Stage("lists", _("Recommendations"), url, figures, is_empty=not people)
+
+
+def quality() -> dict[str, str]:
+    """Where the look at all data is, and what it said last."""
+    report = newest()
+    return {
+        "url": page("segmentation_qualityreport_look"),
+        "text": summary(report),
+        "when": ago(report.finished_at) if report else "",
+    }
 
 
 def machinery() -> list[Part]:
