@@ -61,6 +61,7 @@ def guess_columns(
     kind: str, headers: list[str], sample: pa.Table
 ) -> dict[str, Guessed]:
     """Propose a mapping for a file; ``sample`` holds its first rows as they stand."""
+    headers = [name for name in headers if name and _is_readable(sample, name)]
     found: dict[str, tuple[Column, str]] = {}
     if known := recognised(kind, headers, sample):
         reason = f"As in the export “{BUILTIN[known].label}”."
@@ -81,6 +82,19 @@ def guess_columns(
         for target in order
         if target in found
     }
+
+
+def _is_readable(sample: pa.Table, header: str) -> bool:
+    """Whether its cells can be shown as text: lists, structures and bytes cannot."""
+    kind = sample.schema.field(header).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    bytes_ = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_fixed_size_binary,
+    )
+    return not pa.types.is_nested(kind) and not any(test(kind) for test in bytes_)
 
 
 def _by_name(kind: str, headers: list[str], sample: pa.Table) -> Found:
@@ -191,8 +205,6 @@ def _unlike(meant: dict[str, str]) -> dict[str, str]:
 def _cells(sample: pa.Table, header: str) -> pa.Array:
     """The cells of a column as text, without the blank ones."""
     cells = unblanked(sample.column(header).combine_chunks())
-    if pa.types.is_nested(cells.type) or pa.types.is_binary(cells.type):
-        return pa.array([], pa.string())
     return texts.trimmed(cells).drop_null()
 
 

@@ -8,6 +8,8 @@ group stand together in the file; where a group goes on in the next chunk, it go
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation.engine.cleaning import Mask, is_null, is_true, texts
-from segmentation.engine.mapping.fields import IGNORE
+from segmentation.engine.mapping.fields import IGNORE, MappingError
 from segmentation.engine.mapping.plans import SHAPES, Plan
 from segmentation.engine.mapping.specs import Column
 from segmentation.engine.mapping.transforms import (
@@ -56,14 +58,27 @@ def told(chunk: pa.Table, plan: Plan) -> Told:
     if plan.shape:
         group = SHAPES[plan.shape]
         column = columns.pop(group)
-        given[group], whole = _cells(chunk, whole, plan, group, column, None)
-        starts = _starts(texts.trimmed(given[group]), plan)
+        with _as_text(group, column):
+            given[group], whole = _cells(chunk, whole, plan, group, column, None)
+            starts = _starts(texts.trimmed(given[group]), plan)
         if plan.shape == "variant_lines":
             ignored |= _without_variant(chunk, plan, starts)
     for target, column in columns.items():
-        given[target], whole = _cells(chunk, whole, plan, target, column, starts)
+        with _as_text(target, column):
+            given[target], whole = _cells(chunk, whole, plan, target, column, starts)
     ignored |= _set_aside(plan, given)
     return Told(given, ignored, whole)
+
+
+@contextmanager
+def _as_text(target: str, column: Column) -> Iterator[None]:
+    """Lists, structures and bytes cannot be joined, split or filled down."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise MappingError(
+            f"The column “{column.name}” (for {target}) cannot be read as text: {error}"
+        ) from error
 
 
 def _cells(
@@ -140,4 +155,6 @@ def _set_aside(plan: Plan, cells: dict[str, pa.Array]) -> Mask:
     column = plan.columns.get("kind")
     if column is None or IGNORE not in {*column.map.values(), column.default}:
         return np.asarray(False)
-    return is_true(pc.equal(pc.utf8_lower(texts.trimmed(cells["kind"])), IGNORE))
+    with _as_text("kind", column):
+        words = pc.utf8_lower(texts.trimmed(cells["kind"]))
+    return is_true(pc.equal(words, IGNORE))

@@ -92,7 +92,11 @@ def read_column(target: str, spec: Any) -> Column:
     if isinstance(spec, str):
         if spec.startswith("="):
             return Column(constant=spec[1:])
-        return Column(headers=(_text(target, "column", spec),))
+        if not spec:
+            raise MappingError(
+                f"“{target}” names no column; leave it out, or name one."
+            )
+        return Column(headers=(spec,))
     if not isinstance(spec, Mapping):
         raise MappingError(
             f"“{target}” needs the name of a column, a constant such as =purchase, or "

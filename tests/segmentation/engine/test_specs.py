@@ -42,7 +42,8 @@ def applied(spec, **columns: list) -> list:
     "spec, words",
     [
         (5, "needs the name of a column, a constant"),
-        ("", "“column” must be a text"),
+        ("", "names no column"),
+        ({"column": ""}, "“column” must be a text"),
         ({}, "either “column” with one name or “columns”"),
         ({"column": "a", "columns": ["b"]}, "either “column” with one name"),
         ({"columns": []}, "must be a list of names"),
@@ -209,3 +210,20 @@ def test_what_is_no_text_is_filled_down_too():
     assert filled.cast(pa.int64()).to_pylist() == [1, 1, 2]
     above = pa.scalar("x")
     assert transforms.filled(pa.nulls(2), None, above).to_pylist() == ["x", "x"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"columns": ["a", "b"]},
+        {"column": "a", "fill_down": True},
+        {"column": "a", "split": {"by": ";", "part": 1}},
+        {"column": "a", "map": {"x": "y"}},
+    ],
+)
+def test_lists_cannot_be_texts_and_that_is_a_sentence(spec):
+    chunk = pa.table({"a": pa.array([["x"]]), "b": ["x"]})
+    columns = {"item": "b", "title": spec}
+    plan = mapping.plan("items", columns, ["a", "b"], time_zone=UTC, kinds=KINDS)
+    with pytest.raises(mapping.MappingError, match="for title. cannot be read as"):
+        mapping.canonical(chunk, plan)
