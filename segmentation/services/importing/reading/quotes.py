@@ -21,6 +21,8 @@ class Quotes:
         self._quote = quote.encode()
         self._ends = np.zeros(256, bool)
         self._ends[[*f"\r\n{delimiter}".encode()]] = True
+        self._neat = self._ends.copy()
+        self._neat[self._quote[0]] = True
         self._is_inside = False
         self._before = b"\n"
         self._held = b""  # a quote at a piece's end: what follows is not known yet
@@ -38,44 +40,49 @@ class Quotes:
             self._before = data[-1:]
 
     def _judge(self, data: bytes, line: int) -> None:
-        around = np.frombuffer(self._before + data + (self._held or b"\n"), np.uint8)
-        places = np.flatnonzero(around[1:-1] == self._quote[0])
-        before, after = around[places], around[places + 2]
-        neat = self._ends | (np.arange(256) == self._quote[0])
-        is_opening = np.arange(len(places)) % 2 == int(self._is_inside)
-        if np.where(is_opening, neat[before], neat[after]).all():
-            if is_opening.any():
-                last = places[is_opening][-1]
-                self._opened = line + data.count(b"\n", 0, int(last))
+        letters = np.frombuffer(data, np.uint8)
+        places = np.flatnonzero(letters == self._quote[0])
+        first = int(self._is_inside)
+        if self._are_neat(letters, places[first::2], places[1 - first :: 2]):
+            if len(places) > first:
+                last = int(places[first::2][-1])
+                self._opened = line + data.count(b"\n", 0, last)
             self._is_inside ^= bool(len(places) % 2)
         else:
-            self._walk(data, line, places.tolist(), before, after)
+            self._walk(data, line, places.tolist())
 
-    def _walk(
-        self,
-        data: bytes,
-        line: int,
-        places: list[int],
-        before: np.ndarray,
-        after: np.ndarray,
-    ) -> None:
-        skipped = -1
-        for n, place in enumerate(places):
+    def _are_neat(
+        self, letters: np.ndarray, opening: np.ndarray, closing: np.ndarray
+    ) -> bool:
+        """Whether each quote stands where a program that doubles them puts it."""
+        before = letters[opening - 1]
+        if len(opening) and opening[0] == 0:
+            before[0] = self._before[0]
+        if len(closing) and closing[-1] == len(letters) - 1:
+            closing = closing[:-1]  # the file ends, or its twin is held back
+        return bool(self._neat[before].all() and self._neat[letters[closing + 1]].all())
+
+    def _walk(self, data: bytes, line: int, places: list[int]) -> None:
+        around = self._before + data + (self._held or b"\n")
+        skipped, counted = -1, 0
+        for place in places:
             if place == skipped:
                 continue
+            line += data.count(b"\n", counted, place)
+            counted = place
             if not self._is_inside:
-                if self._ends[before[n]]:
+                if self._ends[around[place]]:
                     self._is_inside = True
-                    self._opened = line + data.count(b"\n", 0, place)
-            elif after[n] == self._quote[0]:
+                    self._opened = line
+            elif around[place + 2] == self._quote[0]:
                 skipped = place + 1
                 if skipped == len(data):  # its twin is held back: both are done
                     self._held = b""
                     self._before = self._quote
             else:
                 self._is_inside = False
-                if not self._ends[after[n]]:
-                    self._refuse(line + data.count(b"\n", 0, place))
+                if not self._ends[around[place + 2]]:
+                    self._refuse(line)
 
     def _refuse(self, line: int) -> None:
         if line > self._opened:
