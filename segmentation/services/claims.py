@@ -22,6 +22,7 @@ from segmentation.models.fields import encrypt, fingerprint
 
 FIELDS = ("name", "email", "phone", "locale", "timezone")
 ATTRIBUTES = "attributes"
+TAKEN_AT_ONCE = 5000
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,13 @@ def write(staging: str) -> None:
             'DO UPDATE SET "values" = excluded."values", told_at = excluded.told_at, '
             "import_id = excluded.import_id"
         )
+
+
+def take_back(import_id: int) -> int:
+    """Forget some of what an import told, in a transaction; answers how many."""
+    told = CustomerClaim.objects.filter(import_id=import_id).order_by("pk")
+    some = list(told.values_list("pk", flat=True)[:TAKEN_AT_ONCE])
+    return CustomerClaim.objects.filter(pk__in=some).delete()[0]
 
 
 def _homes(customer_ids: Collection[int]) -> dict[int, int]:

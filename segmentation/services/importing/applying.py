@@ -20,11 +20,12 @@ from django.utils.translation import gettext as _
 from segmentation import bulk
 from segmentation.engine import keys, mapping
 from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
-from segmentation.services import catalog, consents, events, jobs
+from segmentation.services import catalog, claims, consents, events, jobs
 from segmentation.services.catalog import Written
 from segmentation.services.importing import (
     filling,
     keying,
+    linking,
     rekeying,
     sealing,
     showing,
@@ -58,6 +59,8 @@ def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     if job.kind == ImportKind.EVENTS:
         _take_turn(job, held, staged.rows)
         _apply_events(job, held, staged)
+    elif job.kind == ImportKind.LINKS:
+        linking.apply(job, held, staged.rows.all())
     else:
         _apply_described(job, held, staged)
 
@@ -66,6 +69,8 @@ def count_only(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """A dry run: the same counts as the import would give, and nothing changes."""
     if job.kind == ImportKind.EVENTS:
         _count_events(job, held, staged)
+    elif job.kind == ImportKind.LINKS:
+        linking.count_only(job, held, staged.rows.all())
     else:
         _apply_described(job, held, staged)
 
@@ -243,11 +248,15 @@ def _write_customers(
     part = part.drop_columns(
         [name for name in part.column_names if name.startswith(mapping.CONSENT)]
     )
+    told = claims.as_rows(part, job.source, columns, job.pk)
+    part = claims.settled(part, job.source, columns)
     for name in sealing.SECRET.intersection(columns):
         part = sealing.sealed(part, name)
     columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
-    with bulk.staged(part) as staging, transaction.atomic():
+    rows, claimed = bulk.staged(part), bulk.staged(told)
+    with rows as staging, claimed as told_rows, transaction.atomic():
         held.guard()
+        claims.write(told_rows)
         consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
         mark(catalog.upsert_customers(staging, columns, job.pk))
 

@@ -36,7 +36,7 @@ from segmentation.models import (
     Job,
     UndoJob,
 )
-from segmentation.services import changes, consents, jobs
+from segmentation.services import changes, claims, consents, jobs
 from segmentation.services.importing import leftovers
 from segmentation.services.importing.leftovers import IN_USE, PASSED
 
@@ -92,6 +92,7 @@ def run_undo(undo: UndoJob, held: jobs.Held) -> None:
     for kind in (ImportKind.ITEMS, ImportKind.CUSTOMERS):
         run.changes(kind)
         run.made(kind)
+    run.claims()
     with transaction.atomic():
         held.guard()
         left = ImportJob.objects.filter(pk=job.pk, undone_at=None)
@@ -148,6 +149,14 @@ class _Undoing:
                 _("Removing what nobody uses"),
             )
             after = span[1]
+
+    def claims(self) -> None:
+        """What it told about customers is believed no longer."""
+        n_taken = 1
+        while n_taken:
+            with transaction.atomic():
+                self._held.guard()
+                n_taken = claims.take_back(self._job.pk)
 
     def _chunk(self, deed: Callable[[], dict[str, int]], message: str) -> None:
         """A deed and its counts in one transaction; progress after it."""
