@@ -139,15 +139,20 @@ def as_rows(
 ) -> pa.Table:
     """What a source tells about a chunk of customers, ready for ``write``.
 
-    ``part`` as its file told it: before ``settled``, before encryption.
+    ``part`` as its file told it: before ``settled``, before encryption. What the
+    source told before about other fields still holds.
     """
     columns = [name for name in columns if name in (*FIELDS, ATTRIBUTES)]
+    ids = part["customer_id"].to_pylist()
+    before = CustomerClaim.objects.filter(customer__in=ids, source=source)
+    known = dict(before.values_list("customer_id", "values"))
     lines = []
-    for row in part.select(columns).to_pylist():
-        told = {name: value for name, value in row.items() if value}
-        if ATTRIBUTES in told:
-            told[ATTRIBUTES] = json.loads(told[ATTRIBUTES])
-        lines.append(json.dumps(told, ensure_ascii=False))
+    for pk, row in zip(ids, part.select(columns).to_pylist(), strict=True):
+        if ATTRIBUTES in row:
+            row[ATTRIBUTES] = json.loads(row[ATTRIBUTES] or "{}")
+        told = json.loads(known.get(pk) or "{}") | row
+        kept = {name: value for name, value in told.items() if value}
+        lines.append(json.dumps(kept, ensure_ascii=False))
     n, now = part.num_rows, pa.scalar(timezone.now(), pa.timestamp("us", "UTC"))
     return pa.table(
         {

@@ -35,8 +35,8 @@ def test_a_file_of_pairs_merges_and_accounts_for_every_line(tmp_path):
     assert names_of(anna) == ["a1", "a2", "anna"]
     assert names_of(bob) == ["b1", "bob"]
     reasons = [row["reason"] for row in imports.rejects(job)]
-    assert "nobody whom this source told us of" in reasons[0]
-    assert "the same as whom?" in reasons[1]
+    assert "nobody whom this source told us of" in " ".join(reasons)
+    assert "the same as whom?" in " ".join(reasons)
     again = imports.bring_in("links", path, LINKS)
     assert imports.counts(again) == (0, 0, 4, 0, 2, 0)
     with pytest.raises(jobs.Refused, match="one by one"):
@@ -79,7 +79,8 @@ def test_the_file_of_a_less_trusted_source_does_not_undo_what_is_known_better(tm
     assert (kept.name, kept.phone) == ("Anna Müller", "0123")
     assert imports.counts(job) == (0, 1, 0, 0, 0, 0)
     said = claims.about({kept.pk})[kept.pk]
-    assert [claim.values["name"] for claim in said] == ["Anna Müller", "ANNA MILLER"]
+    names = [claim.values["name"] for claim in said]
+    assert names == ["Anna Müller", "ANNA MILLER", "ANNA M"]
 
 
 def test_an_undone_import_is_believed_no_longer(tmp_path):
@@ -94,3 +95,14 @@ def test_an_undone_import_is_believed_no_longer(tmp_path):
     who = Customer.objects.get()
     assert who.name == "Anna"
     assert not who.claims.filter(import_id=job.pk).exists()
+
+
+def test_a_file_of_other_columns_takes_nothing_back_that_the_source_told(tmp_path):
+    fields = {"customer": "id", "name": "name"}
+    first = imports.write(tmp_path, "id,name\nw1,Anna\n")
+    second = imports.write(tmp_path, "id,phone\nw1,0123\n")
+    imports.bring_in("customers", first, fields)
+    imports.bring_in("customers", second, {"customer": "id", "phone": "phone"})
+    who = Customer.objects.get()
+    (told,) = claims.about({who.pk})[who.pk]
+    assert told.values == {"name": "Anna", "phone": "0123"}
