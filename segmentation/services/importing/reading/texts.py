@@ -21,6 +21,7 @@ from segmentation.services.importing.reading.layout import Unreadable
 from segmentation.services.importing.reading.packing import Source
 
 PIECE = 2**20
+_last_left = [0.0]  # when a stream was left, by the monotonic clock
 _open: weakref.WeakSet[Utf8] = weakref.WeakSet()
 
 
@@ -92,6 +93,7 @@ class Utf8(io.RawIOBase):
                 break
             time.sleep(0.001)
         self.close()
+        _last_left[0] = time.monotonic()
 
     def close(self) -> None:
         self._source.close()
@@ -165,9 +167,14 @@ def refuse_misfit(source: Source) -> None:
 
 
 def _leave_all() -> None:
-    """Let go of the threads that read ahead for readers nobody closed."""
+    """Before the process ends, let go of the threads that read ahead.
+
+    One that has just been let go still drops its objects, for which it needs Python.
+    """
     for stream in list(_open):
         stream.leave()
+    if time.monotonic() - _last_left[0] < 1:
+        time.sleep(0.1)
 
 
 atexit.register(_leave_all)

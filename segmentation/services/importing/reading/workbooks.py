@@ -28,6 +28,7 @@ from segmentation.services.importing.reading.layout import (
     unblank,
 )
 
+MOST_ROWS = 2**20  # that a sheet can have
 ROWS = 5_000  # in a chunk: a preview reads one
 PIECE = 2**20
 DECLARATIONS = tuple(
@@ -104,7 +105,9 @@ def _rows(book: Any, name: str) -> Iterator[Cells]:
         return  # a sheet that is only a chart
     sheet.reset_dimensions()  # some programs write a wrong one
     try:
-        for row in sheet.iter_rows(values_only=True):
+        for number, row in enumerate(sheet.iter_rows(values_only=True)):
+            if number > MOST_ROWS:  # a row that claims a number like 10^12
+                raise ValueError(_("a sheet has at most 1,048,576 rows"))
             if any(cell is not None for cell in row):
                 yield row
     except BROKEN as error:

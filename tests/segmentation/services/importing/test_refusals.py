@@ -205,3 +205,15 @@ def test_no_more_than_pieces_of_a_big_file_are_looked_at(tmp_path, monkeypatch):
     assert next(reader.chunks).num_rows
     reader.chunks.close()
     assert sum(n_read) < path.stat().st_size / 2
+
+
+def test_a_sheet_that_claims_endless_rows_is_refused(tmp_path):
+    whole = zipfile.ZipFile(io.BytesIO(workbook(Data=[["id"], [1], [2]])))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in whole.namelist():
+            content = whole.read(name)
+            content = content.replace(b'<row r="3"', b'<row r="999999999999"')
+            archive.writestr(name, content)
+    told = refusal(written(tmp_path / "a.xlsx", file.getvalue()))
+    assert "at most 1,048,576 rows" in told
