@@ -63,6 +63,9 @@ def evidence(line: dict[str, Any]) -> str:
             "%(value)s deeds within one second at most; "
             "the shop's median is %(median)s."
         ),
+        "busiest_day": _(
+            "%(value)s deeds on the busiest day; the shop's median is %(median)s."
+        ),
         "orders_per_day": _(
             "%(value)s orders on a day with any event; the shop's median is %(median)s."
         ),

@@ -34,6 +34,7 @@ FEATURES = (
     "items_per_hour",
     "hours_per_day",
     "burst",
+    "busiest_day",
     "orders_per_day",
     "lines_per_order",
     "quantity_per_line",

@@ -34,12 +34,14 @@ RATES = (
     "items_per_hour",
     "hours_per_day",
     "burst",
+    "busiest_day",
     "orders_per_day",
     "lines_per_order",
     "quantity_per_line",
 )
 SHARES = ("night_share", "one_kind_share")
-SPEED = {"events_per_day", "items_per_hour", "hours_per_day", "burst"}
+SPEED = {"events_per_day", "items_per_hour", "hours_per_day", "burst", "busiest_day"}
+BUSY = {"burst", "busiest_day"}
 BUYER_SHARE = 0.01  # a bot buys nearly nothing
 
 
@@ -115,12 +117,14 @@ def features(log: Log) -> dict[str, Floats]:
     is_counted = bought & (log.quantity > 0)
     n_counted = log.per_customer(is_counted)
     logs = log.per_customer(is_counted, np.log(np.where(is_counted, log.quantity, 1)))
+    burst, busiest_day = _busiest(log, timed)
     night = log.per_customer(timed & (log.local // 3600 % 24 < NIGHT_HOURS))
     return {
         "events_per_day": _over(n, n_days),
         "items_per_hour": _over(n_items, n_hours),
         "hours_per_day": _over(n_hours, n_timed_days),
-        "burst": _burst(log, timed),
+        "burst": burst,
+        "busiest_day": busiest_day,
         "orders_per_day": _over(n_orders, n_days),
         "lines_per_order": _over(n_lines, n_orders),
         "quantity_per_line": np.exp(_over(logs, n_counted)),
@@ -150,7 +154,7 @@ def _likeness(names: set[str], buys: float) -> str:
         return "till"
     if names & {"quantity_per_line", "lines_per_order"}:
         return "reseller"
-    return "bot" if "burst" in names else "unusual"
+    return "bot" if names & BUSY else "unusual"
 
 
 def _isolation(z: Floats, usual: Flags, rows: Ints) -> Floats:
@@ -182,21 +186,26 @@ def _distinct_pairs(log: Log, chosen: Flags) -> Floats:
     return np.bincount(customer[first], minlength=len(log.customer_ids)).astype(float)
 
 
-def _burst(log: Log, chosen: Flags) -> Floats:
-    """The most deeds in one second; all lines of an order are one deed."""
-    most = np.full(len(log.customer_ids), np.nan)
-    if not chosen.any():
-        return most
+def _busiest(log: Log, chosen: Flags) -> tuple[Floats, Floats]:
+    """The most deeds in one second and on one day; an order is one deed."""
     columns = (log.order[chosen], log.local[chosen], log.customer[chosen])
     order = np.lexsort(columns)
     orders, second, customer = (column[order] for column in columns)
     deed = (orders == 0) | starts(customer, second, orders)
     second, customer = second[deed], customer[deed]
-    first = np.flatnonzero(starts(customer, second))
-    counts = np.diff([*first, len(customer)])
-    who = customer[first]
-    begins = np.flatnonzero(starts(who))
-    most[who[begins]] = np.maximum.reduceat(counts, begins)
+    n = len(log.customer_ids)
+    return _longest(customer, second, n), _longest(customer, second // 86_400, n)
+
+
+def _longest(customer: Ints, period: Ints, n_customers: int) -> Floats:
+    """The most entries that each customer has in one period; NaN without any."""
+    most = np.full(n_customers, np.nan)
+    if len(customer):
+        first = np.flatnonzero(starts(customer, period))
+        counts = np.diff([*first, len(customer)])
+        who = customer[first]
+        begins = np.flatnonzero(starts(who))
+        most[who[begins]] = np.maximum.reduceat(counts, begins)
     return most
 
 

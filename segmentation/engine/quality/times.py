@@ -21,7 +21,16 @@ def times(log: Log, now: float) -> dict[str, Any]:
 
 def doubled(log: Log) -> int:
     """Events that are like an earlier one in everything."""
-    columns = ("customer", "item", "kind", "at", "quantity", "amount", "order")
+    columns = (
+        "customer",
+        "item",
+        "kind",
+        "at",
+        "quantity",
+        "amount",
+        "order",
+        "session",
+    )
     frame = pd.DataFrame({name: getattr(log, name) for name in columns}, copy=False)
     # Most events differ in who and when: only the others are looked at closely.
     alike = frame.duplicated(["customer", "item", "kind", "at"], keep=False)

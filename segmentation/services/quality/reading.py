@@ -93,10 +93,10 @@ def searches() -> dict[str, Any]:
     terms = bulk.read(
         "SELECT lower(trim(d.search_terms)) AS terms, count(*) AS n, "
         f"count(DISTINCT i.customer_id) AS customers, {empty} AS empty "
-        "FROM segmentation_event e "
-        "JOIN segmentation_eventdetail d ON d.event_key = e.event_key "
-        f"JOIN segmentation_identity i ON i.id = e.identity_id {where} "
-        "AND d.search_terms <> '' GROUP BY 1 "
+        # Few events have words: SQLite is told by CROSS JOIN to begin with those.
+        "FROM segmentation_eventdetail d CROSS JOIN segmentation_event e "
+        f"CROSS JOIN segmentation_identity i {where} AND d.search_terms <> '' "
+        "AND e.event_key = d.event_key AND i.id = e.identity_id GROUP BY 1 "
         f"HAVING count(DISTINCT i.customer_id) >= {TERM_CUSTOMERS} "
         f"ORDER BY 2 DESC, 1 LIMIT {MOST_TERMS}"
     )

@@ -331,6 +331,17 @@ def test_someone_who_only_comes_at_night_is_no_suspect():
     assert 5 not in {one.customer_id for one in quality.find(log_of(frame))}
 
 
+def test_a_shopper_whose_account_crawls_the_shop_for_a_day_is_found():
+    frame = shop()
+    n = 1500
+    at = START + 20 * DAY + np.arange(n) * 20
+    items = np.arange(n) % 500
+    told = quality.find(log_of(added(frame, 7, n, kind=VIEW, at=at, item_id=items)))
+    found = {one.customer_id: one for one in told}[7]
+    assert "busiest_day" in {line.feature for line in found.evidence}
+    assert found.likeness == "bot"
+
+
 def test_a_basket_of_many_lines_in_one_second_is_no_burst():
     frame = shop()
     told = quality.find(
