@@ -13,8 +13,9 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import checks
-        from campaigns.services import consent
+        from campaigns.services import consent, exporting
         from segmentation.services import consents
 
         checks.register_all()
         consents.register(consent.Imported())
+        exporting.register_tables()

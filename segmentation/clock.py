@@ -21,6 +21,7 @@ from kombu.utils.json import dumps
 
 QUEUES = ("default", "train", "send")
 SWEEP_SECONDS = 3.0
+FILES_SECONDS = 3600.0
 SWEEP_EXPIRES_SECONDS = 15.0  # after a busy time one sweep is as good as a hundred
 
 BEAT: dict[str, dict[str, Any]] = {
@@ -28,6 +29,11 @@ BEAT: dict[str, dict[str, Any]] = {
         "task": "segmentation.tasks.sweep_jobs",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_EXPIRES_SECONDS},
+    },
+    "remove old files": {
+        "task": "segmentation.tasks.sweep_files",
+        "schedule": FILES_SECONDS,
+        "options": {"expires": FILES_SECONDS},
     },
     "start what is due": {
         "task": "campaigns.tasks.start_due_launches",

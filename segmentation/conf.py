@@ -46,6 +46,25 @@ def import_limit(name: str) -> int:
     return int(getattr(settings, f"STRATA_IMPORT_{name}", IMPORT_LIMITS[name]))
 
 
+def export_at_once() -> int:
+    """So many rows go out while the operator waits; more are written by a worker."""
+    return int(getattr(settings, "STRATA_EXPORT_AT_ONCE", 10_000))
+
+
+def small_table_rows() -> int:
+    """So many rows a table may have to come in with a preview of all that changes."""
+    return int(getattr(settings, "STRATA_SMALL_TABLE_ROWS", 10_000))
+
+
+# Days that a kind of file is kept after whoever needed it is done.
+KEPT_DAYS = {"UPLOADS": 90, "STAGING": 7, "REJECTS": 90, "EXPORTS": 7}
+
+
+def kept_days(name: str) -> float:
+    """How long files are kept: a key of KEPT_DAYS, set as STRATA_KEEP_NAME_DAYS."""
+    return float(getattr(settings, f"STRATA_KEEP_{name}_DAYS", KEPT_DAYS[name]))
+
+
 def public_url() -> str:
     """Where people reach this install, without a slash at the end."""
     return getattr(settings, "PUBLIC_URL", "http://127.0.0.1:8000")

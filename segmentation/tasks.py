@@ -13,6 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from segmentation.models import (
+    ExportJob,
     ImportJob,
     Job,
     ModelRun,
@@ -21,6 +22,8 @@ from segmentation.models import (
     UndoJob,
 )
 from segmentation.services import (
+    cleanup,
+    exporting,
     importing,
     jobs,
     quality,
@@ -44,6 +47,12 @@ def sweep_jobs() -> None:
         hint(job)
 
 
+@shared_task(name="segmentation.tasks.sweep_files")
+def sweep_files() -> None:
+    """Remove files that nobody needs any more (STRATA_KEEP_…_DAYS)."""
+    cleanup.sweep(timezone.now())
+
+
 @shared_task(name=ImportJob.task, throws=(jobs.Stopped,))
 def run_import(job_id: int) -> None:
     _look_at(ImportJob, job_id, importing.run_import)
@@ -52,6 +61,11 @@ def run_import(job_id: int) -> None:
 @shared_task(name=UndoJob.task, throws=(jobs.Stopped,))
 def undo_import(undo_id: int) -> None:
     _look_at(UndoJob, undo_id, importing.run_undo)
+
+
+@shared_task(name=ExportJob.task, throws=(jobs.Stopped,))
+def run_export(job_id: int) -> None:
+    _look_at(ExportJob, job_id, exporting.run_export)
 
 
 @shared_task(name=ModelRun.task, throws=(jobs.Stopped,))

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.channels import channel_choices
 from campaigns.models import Consent, ContactPoint
+from campaigns.services import consent_files
 from segmentation.admin.base import link_to
+from segmentation.admin.exporting import Exporting
 from segmentation.admin.paging import Facts
+from segmentation.admin.small_tables import SmallFileForm, SmallTables
+from segmentation.services.small_tables import Part, Small
 
 
 @admin.register(ContactPoint)
-class ContactPointAdmin(Facts):
+class ContactPointAdmin(Exporting, Facts):
     """Looked at, and removed by those who may; never typed in."""
+
+    export_table = "contact_points"
 
     list_display = (
         "__str__",
@@ -43,9 +51,37 @@ class ContactPointAdmin(Facts):
         return link_to(point.customer)
 
 
+class ConsentFileForm(SmallFileForm):
+    """What a file about consent says, and of which channel where it does not."""
+
+    SUPPRESSED, TOLD = "suppressed", "told"
+
+    meaning = forms.ChoiceField(
+        label=_("What it says"),
+        choices=(
+            (SUPPRESSED, _("a suppression list: nobody in it is written to again")),
+            (TOLD, _("what customers said: columns customer, granted, channel")),
+        ),
+        help_text=_(
+            "A suppression list has customer ids, or e-mail addresses that are matched "
+            "by their hash. It withdraws consent and never grants it."
+        ),
+    )
+    channel = forms.ChoiceField(
+        label=_("Channel"),
+        choices=channel_choices,
+        help_text=_("For files without a column “channel”."),
+    )
+
+
 @admin.register(Consent)
-class ConsentAdmin(Facts):
+class ConsentAdmin(SmallTables, Facts):
     """What a customer said is a fact; it changes when they say something else."""
+
+    export_table = "consents"
+    import_kind = "customers"
+    import_label = _("Import consent or a suppression list")
+    small_file_form = ConsentFileForm
 
     list_display = (
         "of_customer",
@@ -63,3 +99,12 @@ class ConsentAdmin(Facts):
     @admin.display(description=_("customer"))
     def of_customer(self, consent: Consent) -> str:
         return link_to(consent.customer)
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """The privacy officer keeps what people agreed to."""
+        return request.user.has_perm("campaigns.change_consent")
+
+    def parts_of(self, small: Small, data: dict[str, Any]) -> list[Part]:
+        is_list = data["meaning"] == ConsentFileForm.SUPPRESSED
+        read = consent_files.suppressed if is_list else consent_files.told
+        return read(small, channel=data["channel"], source=data["source"])

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from campaigns.channels import CHANNELS
 from campaigns.models import Consent
-from segmentation.models import Customer
+from segmentation.models import Customer, ImportJob
 from segmentation.services import consents
 
 AT_ONCE = 1000  # rows in one statement
@@ -61,6 +61,8 @@ class Imported:
 
     def take(self, told: consents.Told) -> None:
         proof = f"import {told.import_id}"
+        files = ImportJob.objects.filter(pk=told.import_id)
+        text = files.values_list("original_name", flat=True).first() or ""
         said = zip(told.customer_ids.tolist(), told.granted.tolist(), strict=True)
         where = {
             "channel": self.ways[told.way],
@@ -71,6 +73,7 @@ class Imported:
                 customer_id=who,
                 granted=granted,
                 said_at=told.at,
+                text_version=text[:40],
                 proof=proof,
                 **where,
             )
@@ -83,7 +86,12 @@ class Imported:
                 customer__in=against[start : start + AT_ONCE],
                 granted=True,
                 **where,
-            ).update(granted=False, said_at=told.at, proof=f"{proof}, withdrawn")
+            ).update(
+                granted=False,
+                said_at=told.at,
+                text_version=text[:40],
+                proof=f"{proof}, withdrawn",
+            )
 
     def give_back(self, import_id: int) -> None:
         """Forget first words of that import; what it withdrew stays withdrawn."""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.admin import people
 from segmentation.admin.base import FactInline, StrataAdmin, link_to
-from segmentation.admin.exporting import Exporting
+from segmentation.admin.small_tables import SmallTables
 from segmentation.models import (
     Category,
     Customer,
@@ -24,7 +24,6 @@ from segmentation.models import (
     Source,
 )
 from segmentation.models.fields import EncryptedField
-from segmentation.resources import ItemResource
 from segmentation.templatetags.strata import number
 
 
@@ -50,8 +49,9 @@ class ItemChangeInline(FactInline):
 
 
 @admin.register(Item)
-class ItemAdmin(Exporting, StrataAdmin):
-    resource_classes = (ItemResource,)
+class ItemAdmin(SmallTables, StrataAdmin):
+    import_kind = "items"
+    export_table = "items"
     list_display = ("__str__", "external_id", "category", "brand", "cost", "available")
     list_filter = ("available",)
     list_select_related = ("category",)
@@ -95,7 +95,9 @@ class MembershipInline(FactInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(StrataAdmin):
+class CustomerAdmin(SmallTables, StrataAdmin):
+    import_kind = "customers"
+    export_table = "customers"
     change_form_template = "segmentation/admin/customer.html"
     list_display = ("__str__", "known_as", "in_segments", "locale", "created_at")
     list_filter = ("locale",)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from segmentation import tasks
 from segmentation.admin import charts
 from segmentation.admin.base import ReadOnly, StrataAdmin, badge, counted, link_to
+from segmentation.admin.exporting import Exporting
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.admin.paging import Facts
 from segmentation.forms import DivideForm
@@ -126,7 +127,8 @@ class SegmentSetAdmin(JobAdmin):
 
 
 @admin.register(Segment)
-class SegmentAdmin(StrataAdmin):
+class SegmentAdmin(Exporting, StrataAdmin):
+    export_table = "segments"
     change_form_template = "segmentation/admin/segment.html"
     list_display = (
         "name",

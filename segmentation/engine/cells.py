@@ -23,6 +23,16 @@ def harmless(cell: Any) -> Any:
     return cell if _NUMBER.fullmatch(cell) else f"'{cell}"
 
 
+def harmless_texts(texts: pa.Array) -> pa.Array:
+    """`harmless` for a whole column of texts."""
+    runs = pc.match_substring_regex(texts, r"^[=+\-@\t\r]")
+    if not pc.any(runs).as_py():
+        return texts
+    is_number = pc.match_substring_regex(texts, f"^(?:{_NUMBER.pattern})$")
+    marked = pc.binary_join_element_wise("'", texts, "")
+    return pc.if_else(pc.and_not(runs, is_number), marked, texts)
+
+
 def plain(texts: pa.Array) -> pa.Array:
     """Texts without the apostrophe that `harmless` puts before them."""
     if not pc.any(pc.starts_with(texts, "'")).as_py():
