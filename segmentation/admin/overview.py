@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.db import connection, models
 from django.db.models import Sum
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -28,7 +29,7 @@ from segmentation.models import (
     SegmentSet,
     ServedList,
 )
-from segmentation.services import jobs
+from segmentation.services import cleanup, jobs
 from segmentation.services.quality import newest
 from segmentation.templatetags.strata import ago, duration, number
 
@@ -133,7 +134,26 @@ def quality() -> dict[str, str]:
 
 
 def machinery() -> list[Part]:
-    return [Part(_("Database"), _database()), Part(_("Broker"), _broker()), _workers()]
+    return [
+        Part(_("Database"), _database()),
+        Part(_("Broker"), _broker()),
+        _workers(),
+        Part(_("Files"), _files()),
+    ]
+
+
+def _files() -> str:
+    """What imports and exports take on the disk, by kind."""
+    labels = {
+        cleanup.UPLOADS: _("uploads"),
+        cleanup.STAGING: _("staging"),
+        cleanup.REJECTED: _("rejected rows"),
+        cleanup.EXPORTS: _("exports"),
+    }
+    used = cleanup.disk_use()
+    return ", ".join(
+        f"{label} {filesizeformat(used[kind])}" for kind, label in labels.items()
+    )
 
 
 def _database() -> str:
