@@ -115,15 +115,15 @@ def _is_free(name: str, field: models.Field) -> str:
     )
     return (
         f"({_has('c.before', name)} AND {present} IS NOT DISTINCT FROM "
-        f"{_part('c.after', name)} AND NOT EXISTS ({later}))"
+        f"{_part('c.after', name)} AND ({later} LIMIT 1) IS NULL)"
     )
 
 
 def _hand_down(name: str, chunk: str) -> str:
     """Tell the next import that changed a column what was there before this one."""
-    next_one = (
-        f"(SELECT min(n.id) FROM {_LOG} n WHERE n.kind = c.kind "
-        f"AND n.object_id = c.object_id AND n.id > c.id AND {_has('n.before', name)})"
+    between = (
+        f"SELECT 1 FROM {_LOG} m WHERE m.kind = c.kind AND m.object_id = c.object_id "
+        f"AND m.id > c.id AND m.id < l.id AND {_has('m.before', name)} LIMIT 1"
     )
     if literals.is_postgres():
         told = f"jsonb_set(l.before, '{{{name}}}', c.before -> '{name}')"
@@ -131,7 +131,9 @@ def _hand_down(name: str, chunk: str) -> str:
         told = f"json_set(l.before, '$.{name}', json(c.before -> '$.{name}'))"
     return (
         f"UPDATE {_LOG} AS l SET before = {told} FROM {_LOG} c WHERE {chunk} "
-        f"AND {_has('c.before', name)} AND l.id = {next_one} "
+        "AND l.kind = c.kind AND l.object_id = c.object_id AND l.id > c.id "
+        f"AND {_has('c.before', name)} AND {_has('l.before', name)} "
+        f"AND ({between}) IS NULL "
         f"AND {_part('l.before', name)} IS NOT DISTINCT FROM {_part('c.after', name)}"
     )
 
