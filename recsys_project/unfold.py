@@ -69,6 +69,7 @@ NAVIGATION = [
             _ours(_("Items"), "inventory_2", "item"),
             _ours(_("Customers"), "group", "customer"),
             _ours(_("Behaviour"), "footprint", "event"),
+            _ours(_("Exports"), "download", "exportjob"),
             QUALITY,
         ],
     },

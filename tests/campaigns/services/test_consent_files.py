@@ -1,4 +1,4 @@
-"""Suppression lists withdraw and never grant; what customers said comes in by channel."""
+"""Suppression lists withdraw and never grant; what was said comes in by channel."""
 
 from __future__ import annotations
 
