@@ -10,8 +10,11 @@ from django.forms.models import model_to_dict
 from segmentation.models import (
     Customer,
     Event,
+    EventClaim,
     EventDetail,
     Identity,
+    ImportChange,
+    ImportKind,
     Membership,
     MembershipHistory,
     ServedList,
@@ -61,10 +64,16 @@ def erase_customer(customer: Customer) -> dict[str, int]:
         details = EventDetail.objects.filter(event_key__in=events.values("event_key"))
         sets = {
             "event_details": details,
+            "event_claims": EventClaim.objects.filter(
+                event_key__in=events.values("event_key")
+            ),
             "events": events,
             "served_lists": ServedList.objects.filter(identity_id__in=identity_ids),
             "memberships": Membership.objects.filter(customer=customer),
             "past_memberships": MembershipHistory.objects.filter(customer=customer),
+            "import_changes": ImportChange.objects.filter(
+                kind=ImportKind.CUSTOMERS, object_id=customer.pk
+            ),
             "identities": Identity.objects.filter(customer=customer),
             "customers": Customer.objects.filter(pk=customer.pk),
         }

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 import pyarrow as pa
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from segmentation.engine import cleaning, mapping
 
 _WORDS = {
-    "decimal_ids": (
+    "decimal_ids": gettext_lazy(
         "{n:,} ids in “{column}” are written like 17850.0; they are taken as 17850."
     ),
-    "short_ids": (
+    "short_ids": gettext_lazy(
         "{n:,} ids in “{column}” were shortened by a spreadsheet (1.2E+12); several "
         "may have become one. Export the file again with that column as text."
     ),
@@ -42,6 +42,6 @@ class Notices:
 
     def told(self) -> list[str]:
         return [
-            _(_WORDS[name]).format(n=n, column=header)
+            str(_WORDS[name]).format(n=n, column=header)
             for (name, header), n in sorted(self._found.items())
         ]
