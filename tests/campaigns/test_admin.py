@@ -9,6 +9,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -29,7 +30,10 @@ from campaigns.models import (
     Recipient,
     Variant,
 )
-from segmentation.models import AuditEntry, Segment, SegmentSet
+from campaigns.services import consent
+from segmentation import tasks
+from segmentation.models import AuditEntry, ImportJob, Segment, SegmentSet
+from segmentation.services import importing
 from tests.campaigns.worlds import make_people, make_reachable
 from tests.segmentation.test_admin import page, signed_in
 
@@ -428,3 +432,42 @@ def test_the_last_report_is_of_what_was_sent_last_not_written_last(monkeypatch):
     request = RequestFactory().get("/")
     request.user = AnonymousUser()
     assert "Later" in next_steps.first(request).text
+
+
+# Lists as files, and files about consent ---
+
+
+def test_contact_points_go_out_with_consent_and_without_their_address(boss):
+    customer = make_people(1, prefix="c-")[0]
+    ContactPoint.objects.create(
+        customer=customer,
+        channel="webpush",
+        address='{"endpoint": "https://push.example/secret"}',
+        address_hash="0123456789abcdef0123456789abcdef",
+        origin="push.example",
+    )
+    consent.record(customer, "webpush", "marketing", False, now=timezone.now())
+    names = ["customer", "channel", "address", "granted"]
+    form = {"format": 0, "resource": "", "export_items": []}
+    form |= {f"contact_points_{name}": "on" for name in names}
+    told = boss.post(page(ContactPoint, "export"), form).content.decode("utf-8-sig")
+    assert told.splitlines() == [
+        '"customer","channel","address","granted"',
+        '"c-0","webpush","•••01234567",false',
+    ]
+
+
+def test_the_privacy_officer_brings_a_suppression_list_in(settings, tmp_path):
+    settings.STRATA_HOME = tmp_path
+    customer = make_people(1, prefix="c-")[0]
+    consent.record(customer, "webpush", "marketing", True, now=timezone.now())
+    officer = signed_in("Privacy officer")
+    file = SimpleUploadedFile("no.csv", b"customer\nc-0\n", "text/csv")
+    form = {"file": file, "source": "shop", "channel": "webpush"}
+    shown = officer.post(page(Consent, "import"), form | {"meaning": "suppressed"})
+    assert Consent.objects.get().granted
+    tried = [part["job"].pk for part in shown.context["tried"]]
+    officer.post(page(Consent, "process_import"), {"job": tried})
+    tasks.perform(ImportJob.objects.get(is_dry_run=False), importing.run_import)
+    assert not Consent.objects.get().granted
+    assert signed_in("Analyst").get(page(Consent, "import")).status_code == 403
