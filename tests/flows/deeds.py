@@ -16,12 +16,23 @@ import redis
 from django.db import connection
 
 from segmentation import bulk, conf, tasks
-from segmentation.models import Event, ImportJob, Job
+from segmentation.models import (
+    Customer,
+    Event,
+    EventClaim,
+    Identity,
+    ImportChange,
+    ImportJob,
+    Item,
+    ItemChange,
+    Job,
+)
 from segmentation.services import importing
 from tests import processes
 
 N_EVENTS = 300_000
 N_CHUNKS = 6
+N_ITEMS, N_ITEM_CHUNKS = 120_000, 3
 LEASE_SECONDS = 3
 COUNTS = ("read", "new", "updated", "unchanged", "duplicate", "rejected", "ignored")
 
@@ -60,6 +71,26 @@ def write_events(path: Path, n: int = N_EVENTS, seed: int = 5) -> Path:
     return path
 
 
+def write_items(path: Path, *, changed: bool = False) -> Path:
+    """A catalogue of so many chunks; the second time half of it has another price."""
+    n = N_ITEMS
+    number = np.arange(n)
+    price = (number % 977 + 1) / 10
+    if changed:
+        price = np.where(number % 2, price + 1, price)
+        number = np.where(number % 10, number, number + n)  # a tenth is new
+    lines = pa.table(
+        {
+            "item": np.char.add("i", number.astype(str)),
+            "title": np.char.add("Item ", number.astype(str)),
+            "category": np.char.add("c", (number % 40).astype(str)),
+            "price": price,
+        }
+    )
+    pyarrow.csv.write_csv(lines, path)
+    return path
+
+
 def write_shopping(path: Path, seed: int = 3) -> Path:
     """200 customers with tastes of their own buy 100 items over 16 weeks."""
     rng = np.random.default_rng(seed)
@@ -91,6 +122,25 @@ def queue_import(path: Path) -> ImportJob:
 def state() -> pa.Table:
     """The table of imported events, in the order of their keys."""
     return bulk.read(STATE.format(instant=bulk.epoch("e.occurred_at")))
+
+
+def catalogue() -> pa.Table:
+    """Every item in words of the shop, and how many prices of it are known."""
+    return bulk.read(
+        "SELECT t.external_id, t.title, t.price, c.name AS category, "
+        "(SELECT count(*) FROM segmentation_itemchange h WHERE h.item_id = t.id) AS n "
+        "FROM segmentation_item t LEFT JOIN segmentation_category c "
+        "ON c.id = t.category_id ORDER BY t.external_id"
+    )
+
+
+def empty_catalogue() -> None:
+    """No items, customers, events nor imports."""
+    for model in (EventClaim, ImportChange, Event):
+        model._default_manager.all()._raw_delete("default")
+    for model in (ItemChange, Item, Identity, Customer):
+        model._default_manager.all()._raw_delete("default")
+    ImportJob.objects.all().delete()
 
 
 def counts(job: Job) -> dict[str, int]:

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from segmentation import frames, tasks
-from segmentation.models import Event, ImportJob, Job, Membership, ModelRun, SegmentSet
+from segmentation.models import (
+    Event,
+    ImportJob,
+    Job,
+    Membership,
+    ModelRun,
+    SegmentSet,
+    UndoJob,
+)
 from segmentation.services import importing, registry, segmenting, training
 from tests import processes
 from tests.flows import deeds
@@ -94,6 +102,48 @@ def test_imports_killed_at_random_moments(real_database, started, note, tmp_path
         Event.objects.all()._raw_delete(Event.objects.db)
         ImportJob.objects.all().delete()
     note("import of 300,000 events", len(struck), struck)
+
+
+def test_undos_killed_at_random_moments(real_database, started, note, tmp_path):
+    path = deeds.write_events(tmp_path / "events.csv")
+    part = deeds.write_events(tmp_path / "part.csv", n=100_000)
+
+    def undo_of_a_file() -> UndoJob:
+        deeds.empty_catalogue()
+        first, _second = (_brought(each) for each in (path, part))
+        return importing.create_undo(first)
+
+    calm = undo_of_a_file()
+    tasks.perform(calm, importing.run_undo)
+    told, expected = _told(calm), deeds.state()
+    chance = random.Random(SEED)
+    struck: list[str] = []
+    while len(struck) < N_IMPORT_KILLS:
+        undo = undo_of_a_file()
+        tasks.hint(undo)
+        for _kill in range(2):
+            moment = kill_at_random(started, undo, "default", chance, 4.0)
+            if moment is None:
+                break
+            struck.append(moment)
+        last = deeds.worker(started)
+        until(deeds.sweeping(lambda: deeds.is_over(undo)), of=last)  # noqa: B023
+        last.kill()
+        assert undo.status == Job.Status.DONE, undo.message
+        assert _told(undo) == told
+        assert deeds.state().equals(expected)
+    note("undo of 300,000 events", len(struck), struck)
+
+
+def _brought(path: Path) -> ImportJob:
+    job = importing.create_job("events", path, columns={})
+    tasks.perform(job, importing.run_import)
+    return job
+
+
+def _told(undo: UndoJob) -> tuple:
+    undo.refresh_from_db()
+    return undo.rows_removed, undo.rows_restored, undo.rows_kept, undo.kept
 
 
 def test_trainings_killed_at_random_moments(real_database, started, note, tmp_path):

@@ -1,0 +1,114 @@
+"""Workers killed inside an import of items and inside an undo: the same tables after.
+
+The kill of an import of events is in ``test_kills``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from segmentation import tasks
+from segmentation.models import ImportJob, Item, ItemChange, Job, UndoJob
+from segmentation.services import importing
+from tests import processes
+from tests.flows import deeds
+from tests.processes import until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def started(started: processes.Started) -> Iterator[processes.Started]:
+    deeds.flush_broker()
+    yield started
+    deeds.kill_all(started)
+    deeds.flush_broker()
+
+
+def test_a_killed_import_of_items_is_finished_by_another_worker(
+    real_database, started, tmp_path
+):
+    first = deeds.write_items(tmp_path / "first.csv")
+    more = deeds.write_items(tmp_path / "more.csv", changed=True)
+    bring_in("items", first)
+    calm = bring_in("items", more)
+    expected, counted = deeds.catalogue(), deeds.counts(calm)
+    deeds.empty_catalogue()
+
+    bring_in("items", first)
+    worker = deeds.worker(started)
+    job = importing.create_job("items", more, columns={})
+    tasks.hint(job)
+    until(lambda: deeds.is_writing(job), of=worker)
+    worker.kill()
+    job.refresh_from_db()
+    assert job.status == Job.Status.RUNNING
+    assert 0.05 < job.chunks_applied / deeds.N_ITEM_CHUNKS < 0.95
+    second = deeds.worker(started)
+    until(deeds.sweeping(lambda: deeds.is_over(job)), of=second)
+    assert (job.status, job.attempts) == (Job.Status.DONE, 2)
+    assert deeds.counts(job) == counted
+    assert deeds.catalogue().equals(expected)
+
+    # What is remembered of it is whole as well: it can be taken back.
+    before = Item.objects.count() - job.rows_new
+    undo = take_back(job)
+    assert (undo.rows_removed, undo.rows_kept) == (job.rows_new, 0)
+    assert undo.rows_restored == job.rows_updated
+    assert Item.objects.count() == ItemChange.objects.count() == before
+
+
+def test_a_killed_undo_is_finished_by_another_worker(real_database, started, tmp_path):
+    path = deeds.write_events(tmp_path / "events.csv", n=200_000)
+    part = deeds.write_events(tmp_path / "part.csv", n=60_000)
+    calm = bring_in("events", path)
+    bring_in("events", part)
+    whole = take_back(calm)
+    expected, told = deeds.state(), counts_of(whole)
+    deeds.empty_catalogue()
+
+    job = bring_in("events", path)
+    bring_in("events", part)
+    undo = importing.create_undo(job)
+    tasks.hint(undo)
+    worker = deeds.worker(started)
+    until(lambda: is_removing(undo), of=worker)
+    worker.kill()
+    undo.refresh_from_db()
+    assert undo.status == Job.Status.RUNNING
+    share = undo.progress_done / undo.progress_total
+    assert 0.05 < share < 0.95
+    second = deeds.worker(started)
+    until(deeds.sweeping(lambda: deeds.is_over(undo)), of=second)
+    assert (undo.status, undo.attempts) == (Job.Status.DONE, 2)
+    assert counts_of(undo) == told
+    found = deeds.state()
+    assert all(found[n].equals(expected[n]) for n in expected.column_names)
+    job.refresh_from_db()
+    assert job.undone_at is not None
+
+
+def bring_in(kind: str, path) -> ImportJob:
+    job = importing.create_job(kind, path, columns={})
+    tasks.perform(job, importing.run_import)
+    job.refresh_from_db()
+    return job
+
+
+def take_back(job: ImportJob) -> UndoJob:
+    undo = importing.create_undo(job)
+    tasks.perform(undo, importing.run_undo)
+    undo.refresh_from_db()
+    return undo
+
+
+def counts_of(undo: UndoJob) -> tuple:
+    return undo.rows_removed, undo.rows_restored, undo.rows_kept, undo.kept
+
+
+def is_removing(undo: UndoJob) -> bool:
+    undo.refresh_from_db()
+    assert not deeds.is_over(undo), undo.message
+    return undo.rows_removed > 0 and undo.progress_done > 0.05 * undo.progress_total
