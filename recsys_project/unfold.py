@@ -68,6 +68,7 @@ NAVIGATION = [
             _ours(_("Imports"), "upload_file", "importjob"),
             _ours(_("Items"), "inventory_2", "item"),
             _ours(_("Customers"), "group", "customer"),
+            _ours(_("Who is who"), "diversity_3", "merge"),
             _ours(_("Behaviour"), "footprint", "event"),
             _ours(_("Exports"), "download", "exportjob"),
             QUALITY,

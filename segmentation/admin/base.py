@@ -155,6 +155,7 @@ class StrataAdmin(ModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         row = self.row_or_refuse(request, object_id)
+        name = unquote(name)  # as `url` wrote it
         deed = next((deed for deed in self.get_deeds() if deed.name == name), None)
         if deed is None or not self.may(request, deed, row):
             raise PermissionDenied

@@ -1,12 +1,11 @@
-"""Bring a file in: upload, say which column is what, watch, see what was refused."""
+"""Imports: what a file would do or did, bring it in, take it back."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core import signing
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -14,22 +13,15 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from segmentation import conf, tasks
-from segmentation.admin import quality_words
-from segmentation.admin.base import StrataAdmin, counted
+from segmentation import tasks
+from segmentation.admin import import_words, quality_words
+from segmentation.admin.base import Deed, ReadOnly, StrataAdmin, counted, link_to
+from segmentation.admin.import_steps import ImportSteps
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
-from segmentation.engine import mapping
-from segmentation.forms import (
-    SAMPLE_ROWS,
-    ColumnsForm,
-    MappingForm,
-    UploadForm,
-    seal,
-    unseal,
-)
-from segmentation.models import ImportJob, ImportKind, Mapping
-from segmentation.services import audit, events, importing, jobs
-from segmentation.services.importing import reading
+from segmentation.forms import MappingForm
+from segmentation.models import ImportJob, ImportKind, Job, Mapping, UndoJob
+from segmentation.services import audit, importing, jobs
+from segmentation.services.importing import undoing
 
 PARTS = (
     ("rows_new", gettext_lazy("new")),
@@ -39,7 +31,13 @@ PARTS = (
     ("rows_rejected", gettext_lazy("rejected")),
     ("rows_ignored", gettext_lazy("ignored")),
 )
-FACTS = ("kind", "source", "original_name", "encoding", "columns", "is_dry_run")
+UNDONE = (
+    ("rows_removed", gettext_lazy("removed")),
+    ("rows_restored", gettext_lazy("restored")),
+    ("rows_kept", gettext_lazy("kept")),
+)
+FACTS = ("kind", "source", "original_name", "layout", "columns", "rules", "is_dry_run")
+OVER = (Job.Status.DONE, Job.Status.FAILED, Job.Status.CANCELLED)
 
 
 @admin.register(Mapping)
@@ -52,12 +50,12 @@ class MappingAdmin(StrataAdmin):
 
 
 @admin.register(ImportJob)
-class ImportJobAdmin(JobAdmin):
+class ImportJobAdmin(ImportSteps, JobAdmin):
     change_form_template = "segmentation/admin/import.html"
     change_list_template = "segmentation/admin/list_with_add.html"
     list_display = (
         "__str__",
-        "kind",
+        "what",
         "source",
         "progress",
         counted("rows_read", gettext_lazy("rows read")),
@@ -65,12 +63,23 @@ class ImportJobAdmin(JobAdmin):
         counted("rows_rejected", gettext_lazy("rejected")),
         "created_at",
     )
-    list_filter = ("kind", "status", "source")
+    list_filter = ("kind", "is_dry_run", "status", "source")
     list_select_related = ("source",)
     search_fields = ("original_name",)
     readonly_fields = (*FACTS, *RUN_FIELDS)
-    fieldsets = ((gettext_lazy("The file"), {"fields": FACTS}), RUN_FIELDSET)
+    fieldsets = (
+        (gettext_lazy("The file"), {"fields": FACTS, "classes": ("collapse",)}),
+        RUN_FIELDSET,
+    )
     ordering = ("-pk",)
+
+    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    def what(self, job: ImportJob) -> str:
+        if job.is_dry_run:
+            return _("%(kind)s, dry run") % {"kind": job.get_kind_display()}
+        if job.undone_at is not None:
+            return _("%(kind)s, taken back") % {"kind": job.get_kind_display()}
+        return str(job.get_kind_display())
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Any = None
@@ -82,116 +91,103 @@ class ImportJobAdmin(JobAdmin):
         return False  # events say which import brought them
 
     def get_urls(self) -> list[Any]:
+        row = "<int:object_id>"
         return [
             self.page("add/columns/", self.columns_view, "columns"),
-            self.page("<int:object_id>/rejects/", self.rejects_view, "rejects"),
+            self.page(f"{row}/columns/", self.again_view, "again"),
+            self.page(f"{row}/undo/", self.undo_view, "undo"),
+            self.page(f"{row}/rejects/", self.rejects_view, "rejects"),
             *super().get_urls(),
         ]
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        asked = {"kind": request.GET.get("kind", ImportKind.EVENTS)}
-        form = UploadForm(request.POST or None, request.FILES or None, initial=asked)
-        if request.method == "POST" and form.is_valid():
-            return self._uploaded(request, form)
-        return self._step(request, "segmentation/admin/import_upload.html", form)
+    # Deeds ----------------------------------------------------------------------------
 
-    def _uploaded(self, request: HttpRequest, form: UploadForm) -> HttpResponse:
-        data, file = form.cleaned_data, form.cleaned_data["file"]
-        upload = {
-            "path": str(importing.store_upload(file, file.name)),
-            "name": file.name,
-            "kind": data["kind"],
-            "source": data["source"],
-            "encoding": data["encoding"],
-            "is_dry_run": data["is_dry_run"],
-        }
-        if data["mapping"]:
-            return self._queue(request, upload, data["mapping"].columns)
-        return self._ask_columns(request, upload)
+    def get_deeds(self) -> list[Deed]:
+        return [
+            Deed(
+                "bring_in",
+                gettext_lazy("Bring it in"),
+                self._bring_in,
+                _can_come_in,
+                permission="segmentation.add_importjob",
+                style="main",
+                is_recorded=True,
+            ),
+            Deed(
+                "again_columns",
+                gettext_lazy("Change the columns"),
+                lambda request, job: "",
+                lambda job: job.is_dry_run and job.status in OVER,
+                permission="segmentation.add_importjob",
+                page="again",
+            ),
+            Deed(
+                "undo",
+                gettext_lazy("Undo this import…"),
+                lambda request, job: "",
+                _can_be_undone,
+                permission="segmentation.add_undojob",
+                style="danger",
+                page="undo",
+            ),
+            *super().get_deeds(),
+        ]
 
-    def columns_view(self, request: HttpRequest) -> HttpResponse:
-        """The second page: it only knows uploads that the first one sealed."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        try:
-            upload = unseal(request.POST.get("upload", ""))
-        except signing.BadSignature:
-            messages.error(request, _("This upload is too old; choose the file again."))
-            return redirect(self.url("add"))
-        return self._ask_columns(request, upload, request.POST)
-
-    def _ask_columns(
-        self, request: HttpRequest, upload: dict[str, Any], data: Any = None
-    ) -> HttpResponse:
-        try:
-            headers, sample = _first_rows(upload)
-        except reading.Unreadable as error:
-            messages.error(request, str(error))
-            return redirect(self.url("add"))
-        guess = mapping.guess(upload["kind"], headers)
-        sealed = {"upload": seal({**upload, "path": str(upload["path"])})}
-        form = ColumnsForm(
-            data, initial=sealed, kind=upload["kind"], headers=headers, guess=guess
+    def _bring_in(self, request: HttpRequest, tried: ImportJob) -> str:
+        """The same file, read the same way, for good."""
+        job = importing.create_job(
+            tried.kind,
+            tried.path,
+            columns=tried.columns,
+            source=tried.source.name,
+            encoding=tried.encoding,
+            layout=tried.layout,
+            rules=tried.rules,
+            original_name=tried.original_name,
+            actor=request.user,
         )
-        if data and form.is_valid():
-            columns = form.columns()
-            if problem := _unfit(upload["kind"], columns, headers):
-                form.add_error(None, problem)
-            else:
-                self._keep(request, form, upload["kind"], columns)
-                return self._queue(request, upload, columns)
-        more = {"upload": upload, "headers": headers, "sample": sample}
-        return self._step(
-            request, "segmentation/admin/import_columns.html", form, **more
-        )
-
-    def _keep(
-        self, request: HttpRequest, form: ColumnsForm, kind: str, columns: Any
-    ) -> None:
-        if name := form.cleaned_data["save_as"]:
-            kept = Mapping.objects.create(name=name, kind=kind, columns=columns)
-            changes = {"columns": [None, columns]}
-            audit.record(request.user, "add", kept, changes)
-
-    def _queue(
-        self, request: HttpRequest, upload: dict[str, Any], columns: dict[str, str]
-    ) -> HttpResponse:
-        try:
-            job = importing.create_job(
-                upload["kind"],
-                upload["path"],
-                columns=columns,
-                source=upload["source"],
-                encoding=upload["encoding"],
-                dry_run=upload["is_dry_run"],
-                original_name=upload["name"],
-                actor=request.user,
-            )
-        except jobs.Refused as error:
-            messages.error(request, str(error))
-            return redirect(self.url("add"))
-        changes = {"file": [None, upload["name"]], "columns": [None, columns]}
+        changes = {"file": [None, str(job)], "columns": [None, job.columns]}
         audit.record(request.user, "import", job, changes)
         tasks.hint(job)
-        return redirect(self.url("change", job.pk))
+        return _("“%(file)s” is coming in.") % {"file": job}
 
-    def _step(
-        self, request: HttpRequest, template: str, form: Any, **more: Any
-    ) -> HttpResponse:
+    def do_view(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
+        """Whoever brings a file in goes on to its import."""
+        answer = super().do_view(request, object_id, name)
+        if unquote(name) == "bring_in" and answer.status_code == 302:
+            tried = self.row_or_refuse(request, object_id)
+            if made := _imports_of(tried).order_by("-pk").first():
+                return redirect(self.url("change", made.pk))
+        return answer
+
+    def undo_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Asks before it takes an import back."""
+        job = self.row_or_refuse(request, object_id)
+        if not request.user.has_perm("segmentation.add_undojob"):
+            raise PermissionDenied
+        if request.method == "POST":
+            try:
+                undo = importing.create_undo(job, actor=request.user)
+            except jobs.Refused as error:
+                messages.error(request, str(error))
+            else:
+                changes = {"rows_new": [job.rows_new, None]}
+                audit.record(request.user, "undo", job, changes)
+                tasks.hint(undo)
+            return redirect(self.url("change", job.pk))
+        if not _can_be_undone(job):
+            text = _("“%(file)s” cannot be taken back in its present state.")
+            messages.error(request, text % {"file": job})
+            return redirect(self.url("change", job.pk))
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Bring data in"),
-            "form": form,
-            "media": self.media + form.media,
-            "columns_url": self.url("columns"),
-            "list_url": self.url("changelist"),
-            **more,
+            "title": _("Undo an import"),
+            "opts": self.opts,
+            "media": self.media,
+            "job": job,
+            "back_url": self.url("change", job.pk),
         }
-        return TemplateResponse(request, template, context)
+        return TemplateResponse(request, "segmentation/admin/import_undo.html", context)
 
     def rejects_view(self, request: HttpRequest, object_id: int) -> FileResponse:
         job = self.row_or_refuse(request, object_id)
@@ -201,45 +197,115 @@ class ImportJobAdmin(JobAdmin):
         name = f"rejected-{job.pk}.csv"
         return FileResponse(path.open("rb"), as_attachment=True, filename=name)
 
+    # The page of one ------------------------------------------------------------------
+
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         parts = [(label, getattr(row, name)) for name, label in PARTS]
-        missing = row.quality.get("missing", {})
-        read = row.rows_read or 1
-        mapped = row.columns or missing
         return super().row_context(request, row) | {
             "parts": parts,
             "adds_up": sum(n for _label, n in parts) == row.rows_read,
-            "missing": [
-                (name, n, n / read)
-                for name, n in missing.items()
-                if n and name in mapped
-            ],
+            "missing": _missing(row),
             "noticed": quality_words.of_file(row.quality),
             "has_rejects": importing.rejects_path(row) is not None,
             "rejects_url": self.url("rejects", row.pk),
+            "mended_url": f"{self.url('add')}?like={row.pk}",
+            "may_add": self.has_add_permission(request),
+            "made": _imports_of(row).order_by("pk").last() if row.is_dry_run else None,
+            "undo": self._undo_context(row),
+            **_findings(row),
         }
 
-
-def _first_rows(upload: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The headers and a few rows; reading.Unreadable says why it cannot."""
-    path = Path(upload["path"])
-    chosen = {"encoding": upload["encoding"]} if upload["encoding"] else {}
-    found = reading.detect(path, chosen)
-    if found.doubts:
-        raise reading.Unreadable(found.ask())
-    reader = reading.open_file(path, found.layout)
-    first = next(iter(reader.chunks), None)
-    if first is None:
-        return reader.headers, []
-    rows = first.slice(0, SAMPLE_ROWS).to_pylist()
-    return reader.headers, [[str(row[h]) for h in reader.headers] for row in rows]
+    def _undo_context(self, row: ImportJob) -> dict[str, Any] | None:
+        undo = row.undos.order_by("-pk").first()
+        if undo is None:
+            return None
+        owner = self.admin_site.get_model_admin(UndoJob)
+        told = owner.full_progress_context(undo)
+        return told | undo_parts(undo)
 
 
-def _unfit(kind: str, columns: dict[str, str], headers: list[str]) -> str:
-    try:
-        mapping.plan(
-            kind, columns, headers, time_zone=conf.time_zone(), kinds=events.KINDS
-        )
-    except mapping.MappingError as error:
-        return str(error)
-    return ""
+@admin.register(UndoJob)
+class UndoJobAdmin(JobAdmin):
+    change_form_template = "segmentation/admin/undo.html"
+    list_display = (
+        "__str__",
+        "progress",
+        counted("rows_removed", gettext_lazy("removed")),
+        counted("rows_restored", gettext_lazy("restored")),
+        counted("rows_kept", gettext_lazy("kept")),
+        "created_at",
+    )
+    list_filter = ("status",)
+    list_select_related = ("job",)
+    fields = ("of", *RUN_FIELDS)
+    readonly_fields = ("of", *RUN_FIELDS)
+    ordering = ("-pk",)
+    has_add_permission = ReadOnly.has_add_permission  # on the import's own page
+    has_delete_permission = ReadOnly.has_delete_permission
+
+    @admin.display(description=gettext_lazy("import"))
+    def of(self, undo: UndoJob) -> str:
+        return link_to(undo.job)
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return super().row_context(request, row) | {"undo": undo_parts(row)}
+
+
+def undo_parts(undo: UndoJob) -> dict[str, Any]:
+    """What an undo did, and why it left what it left."""
+    return {
+        "undo_parts": [(label, getattr(undo, name)) for name, label in UNDONE],
+        "kept": [(undoing.KEPT[name], n) for name, n in undo.kept.items() if n],
+    }
+
+
+def _imports_of(tried: ImportJob) -> Any:
+    """Imports of the file of a dry run that stand, or are under way."""
+    rows = ImportJob.objects.filter(path=tried.path, is_dry_run=False, undone_at=None)
+    gone = (Job.Status.FAILED, Job.Status.CANCELLED)
+    return rows.filter(pk__gt=tried.pk).exclude(status__in=gone)
+
+
+def _can_come_in(job: ImportJob) -> bool:
+    is_tried = job.is_dry_run and job.status == Job.Status.DONE
+    comes = job.rows_read > job.rows_rejected + job.rows_ignored
+    return is_tried and comes and not _imports_of(job).exists()
+
+
+def _can_be_undone(job: ImportJob) -> bool:
+    if job.is_dry_run or job.undone_at is not None or job.kind == ImportKind.LINKS:
+        return False
+    return (
+        job.status in OVER and not UndoJob.objects.unfinished().filter(job=job).exists()
+    )
+
+
+def _missing(row: ImportJob) -> list[tuple[str, int, float]]:
+    missing = row.quality.get("missing", {})
+    read, mapped = row.rows_read or 1, row.columns or missing
+    return [
+        (import_words.label(name), n, n / read)
+        for name, n in missing.items()
+        if n and name in mapped
+    ]
+
+
+def _findings(row: ImportJob) -> dict[str, Any]:
+    """What a person should see of it, in words."""
+    told = row.findings
+    return {
+        "rekeyed": told.get("rekeyed", ""),
+        "notices": told.get("notices", []),
+        "first_rejects": [
+            (number, import_words.label(column) if column else "", value, reason)
+            for number, column, value, reason in sorted(told.get("rejects", []))
+        ],
+        "changed": [
+            (name, import_words.label(column), old, new)
+            for name, column, old, new in told.get("changes", [])
+        ],
+        "filled": [
+            (import_words.label(name), share)
+            for name, share in told.get("filled", {}).items()
+        ],
+    }

@@ -50,10 +50,15 @@ def register(keeper: Keeper) -> None:
         _keepers.append(keeper)
 
 
+def known_ways() -> list[str]:
+    """What may stand behind “consent.” here."""
+    return sorted({way for keeper in _keepers for way in keeper.ways})
+
+
 def refusal(targets: Collection[str]) -> str:
     """Why a mapping's ``consent.*`` cannot be kept, in a sentence; “” if it can."""
     ways = [name.removeprefix(CONSENT) for name in targets if name.startswith(CONSENT)]
-    known = sorted({way for keeper in _keepers for way in keeper.ways})
+    known = known_ways()
     unknown = sorted(set(ways) - set(known))
     if not unknown:
         return ""

@@ -30,7 +30,6 @@ from segmentation.models import (
     Identity,
     ImportJob,
     Item,
-    Mapping,
     Membership,
     ModelRun,
     Notice,
@@ -292,80 +291,6 @@ def test_a_deed_that_is_over_cannot_be_cancelled(boss):
 
 
 # Import ---
-
-SALES = b"CustomerID,item,When\nc1,p1,2026-01-01 10:00\nc2,p2,2026-01-02 10:00\n"
-
-
-def upload(client: Client, **fields):
-    file = SimpleUploadedFile("sales.csv", SALES)
-    form = {"kind": "events", "file": file, "source": "tills", **fields}
-    return client.post(page(ImportJob, "add"), form)
-
-
-def columns(client: Client, shown, **chosen):
-    form = {"upload": shown.context["form"].initial["upload"], **chosen}
-    return client.post(page(ImportJob, "columns"), form)
-
-
-def test_an_upload_shows_its_columns_with_a_guess_and_then_queues():
-    client = signed_in("Analyst")
-    shown = upload(client)
-    assert shown.context["headers"] == ["CustomerID", "item", "When"]
-    assert shown.context["sample"][0] == ["c1", "p1", "2026-01-01 10:00"]
-    assert shown.context["form"]["column_item"].initial == "item"
-    answer = columns(
-        client,
-        shown,
-        column_customer="CustomerID",
-        column_item="item",
-        column_occurred_at="When",
-        constant_kind="purchase",
-        save_as="tills",
-    )
-    job = ImportJob.objects.get()
-    assert answer.url == page(ImportJob, "change", job.pk)
-    wanted = {"customer": "CustomerID", "item": "item", "occurred_at": "When"}
-    assert job.columns == wanted | {"kind": "=purchase"}
-    assert (job.source.name, job.status) == ("tills", "queued")
-    assert Mapping.objects.get().columns == job.columns
-    assert set(AuditEntry.objects.values_list("action", flat=True)) == {"add", "import"}
-
-
-def test_the_upload_begins_with_the_kind_that_the_start_page_asked_for(boss):
-    shown = boss.get(page(ImportJob, "add"), {"kind": "items"}).content.decode()
-    assert '<option value="items" selected>' in shown
-
-
-def test_a_mapping_that_does_not_fit_is_a_sentence_not_a_job():
-    client = signed_in("Analyst")
-    answer = columns(client, upload(client), column_item="item")
-    assert "says nothing about" in answer.content.decode()
-    assert not ImportJob.objects.exists()
-
-
-def test_a_saved_mapping_skips_the_question():
-    client = signed_in("Analyst")
-    saved = Mapping.objects.create(
-        name="m", kind="events", columns={"customer": "CustomerID"}
-    )
-    upload(client, mapping=saved.pk, is_dry_run="on")
-    job = ImportJob.objects.get()
-    assert (job.columns, job.is_dry_run) == (saved.columns, True)
-
-
-def test_the_second_page_takes_no_path_from_strangers():
-    client = signed_in("Analyst")
-    forged = {"upload": '{"path": "/etc/passwd"}'}
-    answer = client.post(page(ImportJob, "columns"), forged)
-    assert answer.url == page(ImportJob, "add")
-    assert not ImportJob.objects.exists()
-
-
-def test_a_viewer_cannot_bring_data_in():
-    viewer = signed_in("Viewer")
-    assert viewer.get(page(ImportJob, "add")).status_code == 403
-    assert viewer.post(page(ImportJob, "columns"), {}).status_code == 403
-
 
 def test_the_counts_of_an_import_are_shown_to_add_up(boss):
     job = running(status="done", rows_read=1_210, rows_new=1_000, rows_rejected=210)

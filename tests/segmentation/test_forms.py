@@ -29,8 +29,8 @@ def test_parameters_of_the_algorithm_and_of_the_split_are_taken():
     [
         ("events", '{"custommer": "A"}', "no field custommer"),
         ("events", '{"attributes.x": "A"}', "no field attributes.x"),
-        ("events", '{"customer": 3}', "Write a JSON object"),
-        ("events", '["customer"]', "Write a JSON object"),
+        ("events", '{"customer": 3}', "needs the name of a column"),
+        ("events", '["customer"]', "is an object such as"),
         ("events", '{"customer": "A",}', "valid JSON"),
     ],
 )

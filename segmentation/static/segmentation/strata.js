@@ -157,8 +157,14 @@
     }));
   }
 
+  // Unfold writes the name of a chosen file into the next text field: here, the source.
+  function keepFields() {
+    document.querySelectorAll(".st input[type=file]").forEach((input) => { input.hasChangeListener = true; });
+  }
+
   function start() {
     name();
+    keepFields();
     document.querySelectorAll("[data-poll]").forEach(watch);
     document.querySelectorAll("[data-load]").forEach(load);
     document.addEventListener("input", () => { dirty = true; });

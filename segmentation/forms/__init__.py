@@ -1,0 +1,21 @@
+"""What an operator fills in: a file to bring in, its columns, a model to train."""
+
+from segmentation.forms.columns import ColumnForm
+from segmentation.forms.layouts import LayoutForm
+from segmentation.forms.mappings import KeepForm, MappingForm
+from segmentation.forms.rules import RulesForm
+from segmentation.forms.training import DivideForm, TrainForm
+from segmentation.forms.uploading import UploadForm, seal, unseal
+
+__all__ = [
+    "ColumnForm",
+    "DivideForm",
+    "KeepForm",
+    "LayoutForm",
+    "MappingForm",
+    "RulesForm",
+    "TrainForm",
+    "UploadForm",
+    "seal",
+    "unseal",
+]

@@ -1,0 +1,118 @@
+"""The first page of an import: a file, what it holds, where it is from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.core import signing
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from segmentation import conf
+from segmentation.engine.mapping import BUILTIN
+from segmentation.models import ImportJob, ImportKind, Mapping, Source
+
+SALT = "strata.upload"
+UPLOAD_HOURS = 24
+LIKE, SAVED, KNOWN = "job", "saved", "builtin"
+
+
+class UploadForm(forms.Form):
+    """A file and what it holds; its columns are shown on the next page."""
+
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What is in it"), choices=ImportKind, initial="events"
+    )
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy(
+            "CSV, JSON Lines, Excel (.xlsx) or Parquet, also as .gz or .zip of one "
+            "file. How it is written is found out, and shown on the next page."
+        ),
+    )
+    source = forms.CharField(
+        label=gettext_lazy("Source"),
+        initial="shop",
+        max_length=60,
+        help_text=gettext_lazy(
+            "Where the data is from. Customer ids of one source are one namespace."
+        ),
+    )
+    mapping = forms.ChoiceField(
+        label=gettext_lazy("Mapping"),
+        required=False,
+        help_text=gettext_lazy(
+            "A mapping that you kept is found again by the names of the columns."
+        ),
+    )
+
+    def __init__(self, *args: Any, like: ImportJob | None = None, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        names = Source.objects.order_by("-trust").values_list("name", flat=True)
+        self.source_names = list(names[:50])
+        self.fields["source"].widget.attrs["list"] = "st-sources"
+        mapping = self.fields["mapping"]
+        mapping.choices = _mappings(like)  # type: ignore[attr-defined]
+        if like is not None:
+            self.initial["kind"] = like.kind
+            self.initial["source"] = like.source.name
+            self.initial["mapping"] = f"{LIKE}:{like.pk}"
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        limit = conf.import_limit("MAX_MB")
+        if file.size > limit * 2**20:
+            text = _("The file has %(n)d MB; at most %(limit)d MB can be uploaded.")
+            words = {"n": file.size // 2**20, "limit": limit}
+            raise forms.ValidationError(text % words)
+        return file
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        of_kind = kind_of_choice(data.get("mapping", ""))
+        if of_kind and "kind" in data and of_kind != data["kind"]:
+            text = _("This mapping is for %(kind)s.")
+            words = {"kind": ImportKind(of_kind).label}
+            self.add_error("mapping", text % words)
+        return data
+
+
+def kind_of_choice(choice: str) -> str:
+    """The kind of file that a chosen mapping is for; "" where none was chosen."""
+    where, _colon, name = choice.partition(":")
+    if where == KNOWN:
+        return BUILTIN[name].kind
+    rows: Any = {SAVED: Mapping.objects, LIKE: ImportJob.objects}.get(where)
+    found = rows.filter(pk=name).first() if rows is not None else None
+    return found.kind if found else ""
+
+
+def _mappings(like: ImportJob | None) -> list[Any]:
+    found: list[Any] = [("", _("find it by the names of the columns"))]
+    if like is not None:
+        words = {"file": like, "number": like.pk}
+        text = _("as import %(number)d was read (%(file)s)") % words
+        found.append((f"{LIKE}:{like.pk}", text))
+    saved = Mapping.objects.order_by("kind", "name")
+    if saved:
+        named = [
+            (f"{SAVED}:{each.pk}", f"{each.name} ({each.get_kind_display()})")
+            for each in saved
+        ]
+        found.append((_("Kept mappings"), named))
+    known = [(f"{KNOWN}:{name}", each.label) for name, each in BUILTIN.items()]
+    return [*found, (_("Exports that are known"), known)]
+
+
+def seal(upload: dict[str, Any]) -> str:
+    """What the first page of an import hands to the second, unforgeable."""
+    told = {**upload, "path": str(upload["path"])}
+    return signing.dumps(told, salt=SALT, compress=True)
+
+
+def unseal(text: str) -> dict[str, Any]:
+    """Raises signing.BadSignature when it is not ours or more than a day old."""
+    upload = signing.loads(text, salt=SALT, max_age=UPLOAD_HOURS * 3600)
+    return {**upload, "path": Path(upload["path"])}
