@@ -18,6 +18,10 @@ _MODELS: dict[str, type[models.Model]] = {
     ImportKind.ITEMS: Item,
     ImportKind.CUSTOMERS: Customer,
 }
+_TOLD: dict[str, tuple[str, str]] = {
+    ImportKind.ITEMS: ("segmentation_itemchange", "item_id"),
+    ImportKind.CUSTOMERS: ("segmentation_customerclaim", "customer_id"),
+}
 _LOG = "segmentation_importchange"
 
 
@@ -96,12 +100,12 @@ def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
             )
             for name in columns:
                 cursor.execute(_hand_down(name, chunk))
-        if kind == ImportKind.ITEMS:  # the history of prices says what was true
-            cursor.execute(
-                "DELETE FROM segmentation_itemchange "
-                f"WHERE import_id = {import_id} AND item_id IN "
-                f"(SELECT c.object_id FROM {_LOG} c WHERE {chunk})"
-            )
+        # What it told of them is not true: neither their prices nor their words.
+        table, owner = _TOLD[kind]
+        cursor.execute(
+            f"DELETE FROM {table} WHERE import_id = {import_id} AND {owner} IN "
+            f"(SELECT c.object_id FROM {_LOG} c WHERE {chunk})"
+        )
         cursor.execute(f"DELETE FROM {_LOG} AS c WHERE {chunk}")
     return counted
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from segmentation import frames, queries, tasks
 from segmentation.models import (
     Customer,
+    CustomerClaim,
     Event,
     EventClaim,
     EventDetail,
@@ -212,6 +213,7 @@ def test_customers_get_their_former_words_back(tmp_path):
     job = bring_in("customers", write(tmp_path, more))
     assert Customer.objects.count() == 2
     assert told(take_back(job)) == (1, 1, 0)
+    assert not CustomerClaim.objects.filter(import_id=job.pk).exists()
     after = Customer.objects.values().get()
     assert after.pop("updated_at") > before.pop("updated_at")
     assert after == before
