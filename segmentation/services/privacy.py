@@ -19,6 +19,7 @@ from segmentation.models import (
     MembershipHistory,
     ServedList,
 )
+from segmentation.services import exporting
 
 EVENT_FIELDS = ("occurred_at", "kind", "item_id", "quantity", "price", "amount")
 
@@ -57,6 +58,7 @@ def erase_customer(customer: Customer) -> dict[str, int]:
     Last, the customer: whatever other apps hang on it has to be gone before.
     """
     with transaction.atomic():
+        transaction.on_commit(exporting.forget_people)
         identity_ids = list(
             Identity.objects.filter(customer=customer).values_list("pk", flat=True)
         )

@@ -10,6 +10,7 @@ when it is written.
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from segmentation.services.exporting.tables import (
     PERSONAL,
     Column,
     Table,
+    of_people,
     register,
     table,
 )
@@ -42,6 +44,7 @@ __all__ = [
     "fetched",
     "file_of",
     "folder",
+    "forget_people",
     "may_have",
     "needs_a_worker",
     "queue",
@@ -137,6 +140,13 @@ def file_of(job: ExportJob) -> Path | None:
 def fetched(job: ExportJob, actor: Any) -> None:
     """Write down who took the file."""
     audit.record(actor, "download", job, {"rows": [None, job.rows_written]})
+
+
+def forget_people() -> None:
+    """Remove the files that may tell of a person: somebody is erased everywhere."""
+    done = ExportJob.objects.filter(status=Job.Status.DONE, table__in=of_people())
+    for path in done.values_list("path", flat=True):
+        shutil.rmtree(Path(path).parent, ignore_errors=True)
 
 
 def folder() -> Path:

@@ -86,6 +86,11 @@ def table(name: str) -> Table:
     return _tables[name]
 
 
+def of_people() -> list[str]:
+    """Names of the tables that say who somebody is."""
+    return [name for name, each in _tables.items() if set(WHO) & set(each.columns)]
+
+
 def _as_read(column: Column) -> str:
     if column.type == TIME:
         return bulk.epoch(column.sql)

@@ -24,7 +24,7 @@ from segmentation.models import (
     SegmentSet,
     Source,
 )
-from segmentation.services import exporting, jobs
+from segmentation.services import exporting, jobs, privacy
 from segmentation.services.exporting import tables, writing
 from tests.segmentation.services.imports import bring_in, counts
 
@@ -194,3 +194,22 @@ def test_a_worksheet_that_is_too_short_is_said_before(settings, tmp_path, monkey
 def test_an_unknown_table_is_a_sentence():
     with pytest.raises(jobs.Refused, match="There is no table"):
         exporting.table("secrets")
+
+
+def test_files_that_tell_of_people_go_when_somebody_is_erased(
+    settings, tmp_path, django_capture_on_commit_callbacks
+):
+    settings.STRATA_HOME = tmp_path
+    ann = make_customer("c-1")
+    kept = queued(1)
+    gone = job("customers")
+    exporting.queue(
+        gone, exporting.select(exporting.table("customers"), Customer.objects)
+    )
+    for made in (kept, gone):
+        tasks.perform(made, exporting.run_export)
+        made.refresh_from_db()
+    with django_capture_on_commit_callbacks(execute=True):
+        privacy.erase_customer(ann)
+    assert exporting.file_of(kept) is not None
+    assert exporting.file_of(gone) is None
