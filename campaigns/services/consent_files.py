@@ -46,6 +46,7 @@ def suppressed(small: Small, *, channel: str, source: str) -> list[Part]:
     if not by_mail:
         columns = {"customer": header} | no
         return [Part("customers", small.path, name, source, columns, small.layout)]
+    _refuse_ragged(small)
     frame = small.rows.to_pandas()
     homes = _customers_of(frame[header])
     frame = frame.merge(homes, how="left", left_on=header, right_on="address_")
@@ -62,7 +63,12 @@ def told(small: Small, *, channel: str, source: str) -> list[Part]:
 
     ``channel`` and ``source`` are for files that have no such column.
     """
-    header, _by_mail = _who(small)
+    header, by_mail = _who(small)
+    if by_mail:
+        raise jobs.Refused(
+            _("Say who by a column “customer”; only suppression lists go by e-mail.")
+        )
+    _refuse_ragged(small)
     found = {name: _header(small, words) for name, words in _HEADERS.items()}
     if not found["granted"]:
         raise jobs.Refused(_("Name the column that says yes or no “granted”."))
@@ -100,6 +106,15 @@ def _who(small: Small) -> tuple[str, bool]:
     raise jobs.Refused(
         _("Name the column of customer ids “customer”, or that of addresses “email”.")
     )
+
+
+def _refuse_ragged(small: Small) -> None:
+    """The file is written anew in parts: no line of it may be lost on the way."""
+    if small.ragged:
+        raise jobs.Refused(
+            _("Line %(n)d has more or fewer cells than the header; mend it first.")
+            % {"n": small.ragged[0]}
+        )
 
 
 def _header(small: Small, words: tuple[str, ...]) -> str:

@@ -39,6 +39,7 @@ class Small:
     layout: dict[str, Any]
     headers: list[str]
     rows: pa.Table
+    ragged: list[int]  # numbers of lines that do not fit the header, not in ``rows``
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def read(path: Path, name: str) -> Small:
         rows = _all_rows(reader)
     except reading.Unreadable as error:
         raise jobs.Refused(str(error)) from error
-    return Small(path, name, detected.layout.as_json(), reader.headers, rows)
+    layout, ragged = detected.layout.as_json(), [line for line, _c in reader.ragged]
+    return Small(path, name, layout, reader.headers, rows, ragged)
 
 
 def described(kind: str, small: Small, *, source: str) -> Part:

@@ -130,6 +130,8 @@ def test_a_file_never_overrules_a_withdrawal(home):
         ("customer,granted,channel\na,yes,pigeon\n", "no channel “pigeon”"),
         ("customer,maybe\na,yes\n", "“granted”"),
         ("x,y\n1,2\n", "“customer”"),
+        ("email,granted\na@b.example,yes\n", "only suppression lists go by e-mail"),
+        ("customer,granted\na,yes\nb,no,no\n", "Line 3 has more or fewer cells"),
         (
             "customer,granted,purpose\na,yes,personalisation\n",
             "leave out the lines on “personalisation”",
