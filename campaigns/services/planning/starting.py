@@ -55,7 +55,9 @@ def start_due(now: datetime) -> list[Launch]:
     return launches
 
 
-def launch_now(campaign: Campaign, *, now: datetime, actor: Any) -> Launch:
+def launch_now(
+    campaign: Campaign, *, now: datetime, actor: Any, actor_name: str = ""
+) -> Launch:
     """Start it at once: the queued Launch; refused with a sentence."""
     _check(campaign)
     with transaction.atomic():
@@ -64,7 +66,8 @@ def launch_now(campaign: Campaign, *, now: datetime, actor: Any) -> Launch:
         launch = Launch.objects.create(
             campaign=campaign, scheduled_for=now, created_by=by
         )
-        audit.record(actor, "launch campaign", campaign, {"launch": [None, launch.pk]})
+        changes = {"launch": [None, launch.pk]}
+        audit.record(actor, "launch campaign", campaign, changes, actor_name=actor_name)
     return launch
 
 
