@@ -10,7 +10,7 @@ from django.utils import timezone
 from campaigns.models import Campaign, Consent, Delivery, Launch, Recipient
 from campaigns.services import audience, planning, sending
 from segmentation.models import Event, Kind
-from segmentation.services import jobs
+from segmentation.services import identities, jobs
 from tests import storefront
 from tests.campaigns import worlds
 
@@ -257,6 +257,21 @@ def test_cancelling_closes_the_rest_of_a_launch_that_failed_too():
     launch.refresh_from_db()
     assert launch.status == Launch.Status.FAILED
     assert set(launch.deliveries.values_list("status", flat=True)) == {"cancelled"}
+
+
+def test_what_a_visitor_agreed_to_ends_when_they_log_in():
+    """The account may have said no; its browser subscribes again, as itself."""
+    source = worlds.make_source()
+    visitor = identities.resolve(source, visitor="v-1").customer
+    worlds.make_reachable([visitor])
+    campaign = worlds.make_campaign(holdout_share=0.0)
+    launch = worlds.make_planned(campaign)
+    assert arms(launch) == {visitor.pk: "treated"}
+    identities.resolve(source, customer="c-1", visitor="v-1")
+    sending.run(launch)
+    assert launch.deliveries.get().status == Delivery.Status.CANCELLED
+    again = worlds.make_planned(worlds.make_campaign(name="again"))
+    assert "treated" not in arms(again).values()
 
 
 def test_a_withdrawn_consent_is_no_consent():
