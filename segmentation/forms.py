@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation.engine import clustering, mapping, recommenders
-from segmentation.models import ImportKind, Mapping, Purpose, Source
+from segmentation.models import ApiKey, ImportKind, Mapping, Purpose, Source
+from segmentation.services.access import Scope
 from segmentation.services.training import PROTOCOL
 
 SALT = "strata.upload"
 SAMPLE_ROWS = 3
 UPLOAD_HOURS = 24
 UPLOAD_MB = 2048
+ORIGIN = re.compile(r"https?://[^\s/?#@]+/?")  # scheme and host, as a browser sends it
+EXAMPLE_ORIGIN = "https://shop.example"
 
 
 class UploadForm(forms.Form):
@@ -213,6 +217,38 @@ class MappingForm(forms.ModelForm):
             shown = {"names": ", ".join(strange), "known": ", ".join(known)}
             self.add_error("columns", text % shown)
         return data
+
+
+class ApiKeyForm(forms.ModelForm):
+    """A key whose two lists hold what the API understands; a typo must not break it."""
+
+    class Meta:
+        model = ApiKey
+        fields = "__all__"  # noqa: DJ007 (the admin chooses)
+
+    def clean_scopes(self) -> list[str]:
+        scopes = _texts(self.cleaned_data["scopes"], '["lists", "events"]')
+        if strange := sorted(set(scopes) - set(Scope.values)):
+            text = _("There is no scope %(names)s; there are %(known)s.")
+            words = {"names": ", ".join(strange), "known": ", ".join(Scope.values)}
+            raise forms.ValidationError(text % words)
+        return scopes
+
+    def clean_allowed_origins(self) -> list[str]:
+        origins = _texts(self.cleaned_data["allowed_origins"], f'["{EXAMPLE_ORIGIN}"]')
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                text = _("“%(text)s” is no origin such as %(example)s.")
+                words = {"text": origin, "example": EXAMPLE_ORIGIN}
+                raise forms.ValidationError(text % words)
+        return origins
+
+
+def _texts(value: Any, example: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        text = _("Write a JSON list of texts such as %(example)s.")
+        raise forms.ValidationError(text % {"example": example})
+    return value
 
 
 class DivideForm(forms.Form):

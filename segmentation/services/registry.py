@@ -112,12 +112,16 @@ def promote(run: ModelRun, *, actor: Any = None) -> ModelRun | None:
 
     Also the way back: any kept run can be promoted again.
     """
-    if not run.artifact:
-        raise jobs.Refused(_("This run has no artifact; only a finished one can live."))
     with transaction.atomic():
         rivals = ModelRun.objects.filter(purpose=run.purpose)
         # Two promotions at once: the second waits here and then sees the first's run.
         list(rivals.select_for_update().order_by("pk").values_list("pk"))
+        # Asked of the row: a deed that is tried again would change what is live.
+        finished = rivals.filter(pk=run.pk, status=ModelRun.Status.DONE)
+        if not finished.exclude(artifact="").exists():
+            raise jobs.Refused(
+                _("This run has no artifact; only a finished one can live.")
+            )
         former = rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).first()
         rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).update(
             stage=ModelRun.Stage.RETIRED

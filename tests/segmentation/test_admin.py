@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import uuid
 from datetime import timedelta
@@ -37,10 +38,16 @@ from segmentation.models import (
     ServedList,
     Source,
 )
+from segmentation.models.fields import fingerprint
 from segmentation.services import notices
 
 pytestmark = pytest.mark.django_db
 
+FORM = {  # what the page of a customer sends beside what is typed in
+    f"{name}-{count}": "0"
+    for name in ("identities", "memberships")
+    for count in ("TOTAL_FORMS", "INITIAL_FORMS")
+} | {"attributes": "{}"}
 OURS = [model for model in apps.get_models() if model._meta.app_label == "segmentation"]
 
 
@@ -402,3 +409,55 @@ def test_a_customer_is_erased_with_a_receipt_and_never_just_deleted(boss):
     answer = boss.post(page(Customer, "delete", customer.pk), {"post": "yes"})
     assert answer.status_code == 403
     assert Customer.objects.filter(pk=customer.pk).exists()
+
+
+@pytest.mark.parametrize("model", [Identity, Item])
+def test_what_events_name_is_never_deleted(boss, model):
+    make_rows(1)
+    row = model.objects.get()
+    answer = boss.post(page(model, "delete", row.pk), {"post": "yes"})
+    assert answer.status_code == 403
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_a_saved_form_takes_back_nothing_that_a_worker_wrote_meanwhile(rf, boss):
+    """The row was read before the worker wrote: on PostgreSQL nobody waits."""
+    source = Source.objects.create(name="shop", trust=50)
+    request = rf.post("/")
+    pages = admin.site._registry[Source]
+    form = pages.get_form(request)({"name": "shop", "trust": 70}, instance=source)
+    typed = form.save(commit=False)
+    Source.objects.update(importing_id=7)  # the turn of an import
+    pages.save_model(request, typed, form, True)
+    source.refresh_from_db()
+    assert (source.trust, source.importing_id) == (70, 7)
+
+
+def test_an_address_typed_in_can_be_found_by_its_fingerprint(boss):
+    make_rows(1)
+    customer = Customer.objects.get()
+    boss.post(
+        page(Customer, "change", customer.pk), FORM | {"email": " New@Shop.example"}
+    )
+    customer.refresh_from_db()
+    assert customer.email == "New@Shop.example"
+    assert customer.email_hash == fingerprint("new@shop.example")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "says"),
+    [
+        ("scopes", '["lists", "every"]', "There is no scope every; there are"),
+        ("scopes", "[{}]", "Write a JSON list of texts"),
+        ("allowed_origins", "5", "Write a JSON list of texts"),
+        ("allowed_origins", '["shop.example"]', "is no origin such as https://"),
+        ("allowed_origins", '["https://shop.example/page"]', "is no origin such as"),
+    ],
+)
+def test_a_key_that_the_api_could_not_read_is_refused(boss, field, typed, says):
+    source = Source.objects.create(name="shop")
+    form = {"name": "web", "kind": "publishable", "source": source.pk, "scopes": "[]"}
+    form |= {"allowed_origins": "[]", "rate_per_minute": 60, "is_active": "on"}
+    answer = boss.post(page(ApiKey, "add"), form | {field: typed})
+    assert says in html.unescape(answer.content.decode())
+    assert not ApiKey.objects.exists()

@@ -78,6 +78,8 @@ def test_an_event_without_a_time_happened_now():
         (view(item_id="half a pair \ud800"), "item_id"),
         (view(launch="one"), "launch"),
         (view(ad=2**70), "ad"),
+        (view(launch="9" * 5000), "launch"),
+        (view(occurred_at="2100-01-01T00:00:00Z"), "occurred_at"),
         ("not an object", ""),
         (None, ""),
     ],

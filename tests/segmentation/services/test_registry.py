@@ -76,6 +76,14 @@ def test_a_run_without_an_artifact_cannot_live():
         registry.promote(run)
 
 
+@pytest.mark.parametrize("status", ["running", "failed", "cancelled"])
+def test_a_run_that_is_not_finished_cannot_live(status):
+    run = finished()
+    ModelRun.objects.update(status=status)  # it has an artifact, nobody knows more
+    with pytest.raises(jobs.Refused, match="only a finished one"):
+        registry.promote(run)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_promotions_at_once_leave_one_live_run():
     registry.promote(finished())
