@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -146,15 +147,15 @@ class CampaignAdmin(SegmentBoxes):
     # Buttons -------------------------------------------------------------------------
 
     def get_deeds(self) -> list[Deed]:
-        def among(*states: Any) -> Any:
-            return lambda campaign: campaign.status in states
+        return [*self._ways_to_start(), *self._ways_to_stop()]
 
+    def _ways_to_start(self) -> list[Deed]:
         return [
             Deed(
                 "launch",
                 gettext_lazy("Launch now…"),
                 self._launch,
-                among(*NOT_STARTED),
+                _is_among(*NOT_STARTED),
                 LAUNCH,
                 style="main",
                 is_recorded=True,
@@ -171,11 +172,15 @@ class CampaignAdmin(SegmentBoxes):
                 ),
                 is_recorded=True,
             ),
+        ]
+
+    def _ways_to_stop(self) -> list[Deed]:
+        return [
             Deed(
                 "pause",
                 gettext_lazy("Pause"),
                 self._pause,
-                among(Status.RUNNING),
+                _is_among(Status.RUNNING),
                 LAUNCH,
                 is_recorded=True,
             ),
@@ -192,7 +197,7 @@ class CampaignAdmin(SegmentBoxes):
                 "cancel",
                 gettext_lazy("Cancel the campaign"),
                 self._cancel,
-                among(*NOT_STARTED, Status.RUNNING, Status.PAUSED),
+                _is_among(*NOT_STARTED, Status.RUNNING, Status.PAUSED),
                 LAUNCH,
                 style="danger",
                 confirm=gettext_lazy(
@@ -340,6 +345,10 @@ class VariantAdmin(StrataAdmin):
 def _is_open(campaign: Any) -> bool:
     """Nothing was sent yet, so everything about it may still change."""
     return campaign is None or campaign.status in NOT_STARTED
+
+
+def _is_among(*states: str) -> Callable[[Campaign], bool]:
+    return lambda campaign: campaign.status in states
 
 
 def _can_resume(campaign: Campaign) -> bool:
