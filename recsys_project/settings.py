@@ -90,6 +90,8 @@ if PRODUCTION:
 else:
     SECRET_KEY = _read("SECRET_KEY", "") or _kept_secret(STRATA_HOME / "secret_key")
 
+SECRET_KEY_FALLBACKS = _read("SECRET_KEY_FALLBACKS", [], list)  # former ones
+
 ALLOWED_HOSTS = _read("ALLOWED_HOSTS", [], list) or [
     host for host in (urlsplit(PUBLIC_URL).hostname,) if host
 ]

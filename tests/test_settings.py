@@ -38,6 +38,7 @@ WRONG = [
     ("HSTS_SECONDS", "long", "HSTS_SECONDS cannot be understood"),
     ("CONN_MAX_AGE", "x", "CONN_MAX_AGE cannot be understood"),
     ("VAPID_SUBJECT", "me", "VAPID_SUBJECT is 'me'"),
+    ("VAPID_PRIVATE_KEY", "abc", "VAPID_PRIVATE_KEY is no P-256 private key"),
     ("STRATA_HOME", "/proc/nowhere", "STRATA_HOME is /proc/nowhere"),
 ]
 

@@ -20,7 +20,7 @@ from segmentation.models import (
     Membership,
     Source,
 )
-from segmentation.models.fields import EncryptedField, fingerprint
+from segmentation.models.fields import EncryptedField
 from segmentation.resources import ItemResource
 from segmentation.templatetags.strata import number
 
@@ -125,9 +125,7 @@ class CustomerAdmin(StrataAdmin):
     ) -> None:
         super().save_model(request, obj, form, change)
         hashes = {
-            f"{name}_hash": fingerprint(getattr(obj, name).strip().lower())
-            if getattr(obj, name)
-            else ""
+            f"{name}_hash": obj._meta.get_field(name).fingerprint_of(getattr(obj, name))
             for name in ("email", "phone")
             if name in form.changed_data
         }
