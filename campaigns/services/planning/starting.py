@@ -42,8 +42,9 @@ def start_due(now: datetime) -> list[Launch]:
     launches = []
     for campaign in due.order_by("starts_at", "pk"):
         with transaction.atomic():
-            # The update is the lock: of two beats only one gets past it.
-            if not _moves(campaign, (Status.SCHEDULED,), Status.RUNNING):
+            # The update is the lock: of two beats only one gets past it, and none if it
+            # was put off since we looked.
+            if not due.filter(pk=campaign.pk).update(status=Status.RUNNING):
                 continue
             assert campaign.starts_at is not None
             launch, _made = Launch.objects.get_or_create(
@@ -133,13 +134,15 @@ def settle() -> int:
     n_settled = 0
     for campaign in idle:
         launch = campaign.launches.order_by("-pk").first()
+        # Still idle? Somebody may have resumed it since we looked.
+        row = idle.filter(pk=campaign.pk)
         with transaction.atomic():
             if launch is not None and launch.status == Launch.Status.CANCELLED:
                 close_cancelled(launch)
-                both = (Status.RUNNING, Status.PAUSED)
-                n_settled += _moves(campaign, both, Status.CANCELLED)
+                n_settled += row.update(status=Status.CANCELLED)
             elif launch is not None:
-                n_settled += _moves(campaign, (Status.RUNNING,), Status.PAUSED)
+                running = row.filter(status=Status.RUNNING)
+                n_settled += running.update(status=Status.PAUSED)
     return n_settled
 
 

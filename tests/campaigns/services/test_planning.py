@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign, Consent, Delivery, Launch, Recipient
@@ -299,3 +300,38 @@ def test_a_campaign_never_says_running_when_its_launch_has_ended(
     assert campaign.status == campaign_status
     left = "cancelled" if launch_status == "cancelled" else "planned"
     assert set(launch.deliveries.values_list("status", flat=True)) == {left}
+
+
+def while_beat_looks(deed):
+    """Do something right after the first statement of the block."""
+    seen: list[str] = []
+
+    def meanwhile(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        seen.append(sql)
+        if len(seen) == 1:
+            deed()
+        return result
+
+    return connection.execute_wrapper(meanwhile)
+
+
+def test_who_resumes_while_beat_looks_is_not_paused_again():
+    worlds.make_reachable(worlds.make_people(5))
+    campaign = worlds.make_campaign(holdout_share=0.0)
+    worlds.make_planned(campaign)
+    Launch.objects.update(status="failed")
+    with while_beat_looks(lambda: planning.resume(campaign, actor=None)):
+        planning.settle()
+    campaign.refresh_from_db()
+    assert campaign.status == "running"
+
+
+def test_what_is_put_off_while_beat_looks_does_not_start():
+    now = timezone.now()
+    campaign = worlds.make_campaign()
+    planning.schedule(campaign, now, actor=None)
+    later = now + timedelta(days=1)
+    with while_beat_looks(lambda: planning.schedule(campaign, later, actor=None)):
+        assert planning.start_due(now) == []
+    assert planning.start_due(later)[0].scheduled_for == later
