@@ -128,12 +128,8 @@ class CampaignAdmin(SegmentBoxes):
     def save_model(
         self, request: HttpRequest, obj: Campaign, form: Any, change: bool
     ) -> None:
-        if change:
-            # Nothing else, or a campaign that starts or ends meanwhile would go back.
-            own = {field.name for field in obj._meta.concrete_fields}
-            obj.save(update_fields=own & set(form.changed_data))
-            return
-        obj.created_by_id = request.user.pk
+        if not change:
+            obj.created_by_id = request.user.pk
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
