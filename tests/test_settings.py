@@ -36,6 +36,7 @@ WRONG = [
     ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'"),
     ("LANGUAGE_CODE", "xx", "LANGUAGE_CODE is 'xx'"),
     ("HSTS_SECONDS", "long", "HSTS_SECONDS cannot be understood"),
+    ("STRATA_UPLOAD_MB", "2 GB", "STRATA_UPLOAD_MB cannot be understood"),
     ("CONN_MAX_AGE", "x", "CONN_MAX_AGE cannot be understood"),
     ("VAPID_SUBJECT", "me", "VAPID_SUBJECT is 'me'"),
     ("VAPID_PRIVATE_KEY", "abc", "VAPID_PRIVATE_KEY is no P-256 private key"),
