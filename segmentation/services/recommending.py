@@ -176,7 +176,7 @@ class _MostBought:
     def __init__(self) -> None:
         self._counting = threading.Lock()
         self._ids = np.empty(0, np.int64)
-        self.forget()
+        self._good_until = 0.0
 
     def get(self) -> np.ndarray:
         with self._counting:
