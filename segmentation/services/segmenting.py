@@ -98,7 +98,7 @@ def create_list(name: str, customer_ids: np.ndarray) -> Segment:
     """A segment of just these customers, in a set of its own that is live at once."""
     with transaction.atomic():
         made = SegmentSet.objects.create(
-            name=name,
+            name=name[:120],
             method=f"list {uuid.uuid4().hex[:8]}",
             status=SegmentSet.Status.DONE,
             stage=SegmentSet.Stage.LIVE,

@@ -92,6 +92,11 @@ def create_run(
             _("%(name)s only ranks what somebody already bought; it cannot discover.")
             % {"name": algorithm}
         )
+    own = {k: v for k, v in (params or {}).items() if k not in PROTOCOL}
+    try:
+        recommenders.create(algorithm, **own)
+    except (TypeError, ValueError) as error:
+        raise jobs.Refused(str(error)) from error
     return ModelRun.objects.create(
         algorithm=algorithm,
         purpose=purpose,
@@ -116,7 +121,7 @@ def _train(run: ModelRun, steps: _Steps, clock: _Clock) -> None:
     with clock.measure("load"):
         data = _load(run)
     candidates = _candidates(run)
-    steps.total = len(candidates) + 5
+    steps.total = len(candidates) + 4
     with clock.measure("fit"):
         params, chosen = _choose(run, data, candidates, task, steps)
     steps.go(_("Judging"))
@@ -154,7 +159,7 @@ class _Steps:
     def __init__(self, run: ModelRun, held: jobs.Held) -> None:
         self.run = run
         self.held = held
-        self.total = 6
+        self.total = 5
         self.done = -1
         self.curve: list[dict[str, float]] = []
         self._message = ""
