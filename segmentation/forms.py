@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -219,36 +219,51 @@ class MappingForm(forms.ModelForm):
         return data
 
 
+class OneALine(forms.JSONField):
+    """A list of texts as people write it: one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return data
+
+    def to_python(self, value: Any) -> Any:
+        return value if isinstance(value, list) else (value or "").split()
+
+
 class ApiKeyForm(forms.ModelForm):
     """A key whose two lists hold what the API understands; a typo must not break it."""
+
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("Scopes"),
+        choices=Scope.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "st-box"}),
+        help_text=gettext_lazy("None means everything that this kind of key may do."),
+    )
 
     class Meta:
         model = ApiKey
         fields = "__all__"  # noqa: DJ007 (the admin chooses)
-
-    def clean_scopes(self) -> list[str]:
-        scopes = _texts(self.cleaned_data["scopes"], '["lists", "events"]')
-        if strange := sorted(set(scopes) - set(Scope.values)):
-            text = _("There is no scope %(names)s; there are %(known)s.")
-            words = {"names": ", ".join(strange), "known": ", ".join(Scope.values)}
-            raise forms.ValidationError(text % words)
-        return scopes
+        field_classes: ClassVar = {"allowed_origins": OneALine}
+        help_texts: ClassVar = {
+            "allowed_origins": gettext_lazy(
+                "For a publishable key: the pages that may use it, one a line, such as "
+                "https://shop.example"
+            )
+        }
 
     def clean_allowed_origins(self) -> list[str]:
-        origins = _texts(self.cleaned_data["allowed_origins"], f'["{EXAMPLE_ORIGIN}"]')
+        origins = self.cleaned_data["allowed_origins"]
         for origin in origins:
             if not ORIGIN.fullmatch(origin):
                 text = _("“%(text)s” is no origin such as %(example)s.")
                 words = {"text": origin, "example": EXAMPLE_ORIGIN}
                 raise forms.ValidationError(text % words)
         return origins
-
-
-def _texts(value: Any, example: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        text = _("Write a JSON list of texts such as %(example)s.")
-        raise forms.ValidationError(text % {"example": example})
-    return value
 
 
 class DivideForm(forms.Form):

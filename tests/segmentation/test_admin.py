@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 import uuid
 from datetime import timedelta
 
@@ -210,8 +211,8 @@ def test_several_notices_are_marked_in_one_go(boss):
 
 def test_a_new_key_is_shown_once(boss):
     source = Source.objects.create(name="shop")
-    form = {"name": "web", "kind": "server", "source": source.pk, "scopes": "[]"}
-    form |= {"allowed_origins": "[]", "rate_per_minute": 60, "is_active": "on"}
+    form = {"name": "web", "kind": "server", "source": source.pk}
+    form |= {"allowed_origins": "", "rate_per_minute": 60, "is_active": "on"}
     answer = boss.post(page(ApiKey, "add"), form, follow=True)
     key = ApiKey.objects.get()
     text = answer.content.decode()
@@ -444,20 +445,35 @@ def test_an_address_typed_in_can_be_found_by_its_fingerprint(boss):
     assert customer.email_hash == fingerprint("new@shop.example")
 
 
+def typed_key(boss, **typed):
+    source = Source.objects.create(name="shop")
+    form = {"name": "web", "kind": "publishable", "source": source.pk}
+    form |= {"allowed_origins": "", "rate_per_minute": 60, "is_active": "on"}
+    return boss.post(page(ApiKey, "add"), form | typed)
+
+
+def test_the_lists_of_a_key_are_ticked_and_written_one_a_line(boss):
+    typed = "https://shop.example\r\n https://www.shop.example \r\n"
+    typed_key(boss, allowed_origins=typed, scopes=["lists", "events"])
+    key = ApiKey.objects.get()
+    assert key.allowed_origins == ["https://shop.example", "https://www.shop.example"]
+    assert sorted(key.scopes) == ["events", "lists"]
+    shown = boss.get(page(ApiKey, "change", key.pk)).content.decode()
+    assert "https://shop.example\nhttps://www.shop.example</textarea>" in shown
+    ticked = re.findall(r'name="scopes" value="(\w+)"[^>]* checked', shown)
+    assert ticked == ["events", "lists"]
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "says"),
     [
-        ("scopes", '["lists", "every"]', "There is no scope every; there are"),
-        ("scopes", "[{}]", "Write a JSON list of texts"),
-        ("allowed_origins", "5", "Write a JSON list of texts"),
-        ("allowed_origins", '["shop.example"]', "is no origin such as https://"),
-        ("allowed_origins", '["https://shop.example/page"]', "is no origin such as"),
+        ("scopes", ["lists", "every"], "every is not one of the available choices"),
+        ("allowed_origins", '["https://shop.example"]', "is no origin such as"),
+        ("allowed_origins", "shop.example", "is no origin such as https://"),
+        ("allowed_origins", "https://shop.example/page", "is no origin such as"),
     ],
 )
 def test_a_key_that_the_api_could_not_read_is_refused(boss, field, typed, says):
-    source = Source.objects.create(name="shop")
-    form = {"name": "web", "kind": "publishable", "source": source.pk, "scopes": "[]"}
-    form |= {"allowed_origins": "[]", "rate_per_minute": 60, "is_active": "on"}
-    answer = boss.post(page(ApiKey, "add"), form | {field: typed})
+    answer = typed_key(boss, **{field: typed})
     assert says in html.unescape(answer.content.decode())
     assert not ApiKey.objects.exists()
