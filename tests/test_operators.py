@@ -1,4 +1,4 @@
-"""Accounts of operators, made and given roles on the pages of the project itself."""
+"""What the project itself adds to the admin: accounts with roles, empty lists."""
 
 from __future__ import annotations
 
@@ -45,3 +45,13 @@ def test_the_audit_trail_names_a_new_operator_and_no_password(boss):
     entry = AuditEntry.objects.get(action="add", subject="mia")
     assert entry.actor_name == "boss"
     assert PASSWORD not in str(entry.changes)
+
+
+def test_an_empty_list_says_so_and_offers_only_what_can_be_done(boss):
+    facts = boss.get(reverse("admin:segmentation_servedlist_changelist"))
+    assert "There are no served lists yet." in facts.content.decode()
+    assert "Add served list" not in facts.content.decode()
+    written = boss.get(reverse("admin:segmentation_mapping_changelist"))
+    assert "Add mapping" in written.content.decode()
+    sought = boss.get(reverse("admin:segmentation_mapping_changelist"), {"q": "x"})
+    assert "Nothing fits the search and the filters." in sought.content.decode()
