@@ -38,6 +38,18 @@ LAUNCH = "campaigns.launch_campaign"
 # A push service keeps a message four weeks at most; a year is long for an outcome.
 MOST = {"window_hours": 366 * 24, "ttl_seconds": 28 * 24 * 3600}
 
+HINTS = {
+    "body": gettext_lazy(
+        "In title, text and links: {{ recommendations.0.title }} is the name of the "
+        "person's first product, .1. of the second; price, brand and url can be had "
+        "too, and {{ customer.name }}."
+    ),
+    "link": gettext_lazy(
+        "https://… or a path such as /sale. Its products open their own."
+    ),
+    "cap_per_week": gettext_lazy("Empty means no cap."),
+}
+
 
 class CampaignForm(ModelForm):
     """What a scheduled campaign must not lose: beat goes by its time."""
@@ -69,6 +81,8 @@ class VariantInline(FormInline):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name == "body":
             field.widget.attrs["rows"] = 4
+        if field is not None and db_field.name in HINTS:
+            field.help_text = HINTS[db_field.name]
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -116,7 +130,10 @@ class CampaignAdmin(SegmentBoxes):
     ) -> Any:
         if db_field.name in MOST:
             kwargs |= {"max_value": MOST[db_field.name]}
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name in HINTS:
+            field.help_text = HINTS[db_field.name]
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What was launched stays as it was judged: only its name may change."""

@@ -215,8 +215,12 @@ def test_a_campaign_without_content_or_audience_is_refused_with_a_sentence():
         ({"title": "{{ recommendations.0.titel }}"}, "titel"),
         ({"body": "{{ customer.name|nosuch }}"}, "nosuch"),
         ({"body": "{% include 'admin/base.html' %}"}, "include"),
-        ({"body": "{{ unclosed"}, None),
-        ({"link": "javascript:alert(1)"}, "not a web address"),
+        ({"body": "{{ unclosed"}, "stands alone"),
+        ({"title": "Hi } there {"}, None),
+        ({"link": "javascript:alert(1)"}, "must begin with https://"),
+        ({"link": "www.shop.example/tea"}, "must begin with https://"),
+        ({"link": "{{ recommendations.0.url }}"}, None),
+        ({"link": "/tea"}, None),
     ],
 )
 def test_a_wrong_template_is_found_before_anything_is_sent(fields, said):
