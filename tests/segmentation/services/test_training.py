@@ -207,3 +207,14 @@ def test_a_few_lines_long_after_all_others_do_not_make_the_test():
     assert after.status == "done"
     assert after.metrics["again"]["n_users"] > 1
     assert after.protocol["test_from"][:4] == before["test_from"][:4]
+
+
+def test_what_happens_after_the_test_part_changes_no_figure_of_it():
+    source = world()
+    before = train("popularity", "again")
+    told = {"test_from": before.protocol["test_from"]}
+    behaviour.record(source, [purchase("c-00", "i-00", week=400)] * 3)
+    after = train("popularity", "again", **told)
+    assert after.protocol["test_until"] == before.protocol["test_until"]
+    assert after.metrics["again"] == before.metrics["again"]
+    assert after.snapshot["lines"] > before.snapshot["lines"]
