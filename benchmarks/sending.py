@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -108,41 +109,20 @@ def start_service(kind: str, folder: Path) -> tuple[subprocess.Popen, str]:
 
 
 def measure(options: argparse.Namespace, origin: str) -> dict[str, object]:
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    from django.conf import settings
+    set_up(options.database)
     from django.db import connection
-
-    if options.database == "postgres":
-        create_database(settings.DATABASES["default"]["NAME"])
-    call_command("migrate", verbosity=0)
     from django.utils import timezone
 
     from campaigns.services import planning, sending
-    from segmentation.services import jobs
 
     campaign = seed(options, origin)
     launch = planning.launch_now(campaign, now=timezone.now(), actor=None)
     began = time.perf_counter()
     plan = sending.plan_only(launch)
-    planned = time.perf_counter()
-    cpu = time.process_time()
-    with jobs.hold(launch) as held:
-        if options.profile:
-            import cProfile
-            import pstats
-
-            with cProfile.Profile() as profile:
-                sending.send(launch, held, clock=timezone.now)
-            pstats.Stats(profile, stream=sys.stderr).sort_stats("cumtime").print_stats(
-                45
-            )
-        else:
-            sending.send(launch, held, clock=timezone.now)
-    seconds = time.perf_counter() - planned
-    cpu = time.process_time() - cpu
+    plan_seconds = time.perf_counter() - began
+    began, cpu = time.perf_counter(), time.process_time()
+    send(launch, is_profiled=options.profile)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     n = launch.deliveries.filter(status="accepted").count()
     bare_seconds = bare(launch)
     connection.close()
@@ -151,7 +131,7 @@ def measure(options: argparse.Namespace, origin: str) -> dict[str, object]:
         "database": options.database,
         "service": options.service,
         "messages": n,
-        "plan_seconds": round(planned - began, 2),
+        "plan_seconds": round(plan_seconds, 2),
         "planned_people": plan.n_audience,
         "send_seconds": round(seconds, 2),
         "cpu_seconds": round(cpu, 2),
@@ -159,6 +139,34 @@ def measure(options: argparse.Namespace, origin: str) -> dict[str, object]:
         "bare_messages_per_minute": round(60 * n / bare_seconds),
         "ratio": round(bare_seconds / seconds, 2),
     }
+
+
+def set_up(database: str) -> None:
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    from django.conf import settings
+
+    if database == "postgres":
+        create_database(settings.DATABASES["default"]["NAME"])
+    call_command("migrate", verbosity=0)
+
+
+def send(launch, *, is_profiled: bool) -> None:
+    import cProfile
+    import pstats
+
+    from django.utils import timezone
+
+    from campaigns.services import sending
+    from segmentation.services import jobs
+
+    profile = cProfile.Profile() if is_profiled else contextlib.nullcontext()
+    with jobs.hold(launch) as held, profile:
+        sending.send(launch, held, clock=timezone.now)
+    if is_profiled:
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("cumtime").print_stats(45)
 
 
 def bare(launch) -> float:

@@ -7,9 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
+from campaigns.channels import vapid
+
 
 def register_all() -> None:
     checks.register(vapid_subject_is_an_address)
+    checks.register(vapid_private_key_is_a_key)
 
 
 def vapid_subject_is_an_address(**_: Any) -> list[checks.CheckMessage]:
@@ -24,3 +27,20 @@ def vapid_subject_is_an_address(**_: Any) -> list[checks.CheckMessage]:
             id="strata.E006",
         )
     ]
+
+
+def vapid_private_key_is_a_key(**_: Any) -> list[checks.CheckMessage]:
+    """Found at the first launch otherwise, by every message of it."""
+    key = getattr(settings, "VAPID_PRIVATE_KEY", "")
+    try:
+        if key:
+            vapid.public_key_of(key)
+        return []
+    except ValueError:
+        return [
+            checks.Error(
+                "VAPID_PRIVATE_KEY is no P-256 private key (base64url or PEM).",
+                hint="Unset it to have one made, or take back the one that was used.",
+                id="strata.E008",
+            )
+        ]

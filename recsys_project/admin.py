@@ -19,7 +19,7 @@ admin.site.unregister((User, Group))
 
 
 @admin.register(User)
-class OperatorAdmin(StrataAdmin, UserAdmin):
+class OperatorAdmin(UserAdmin, StrataAdmin):  # or Unfold's empty form wins
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -36,6 +36,14 @@ class OperatorAdmin(StrataAdmin, UserAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: Any, change: bool
+    ) -> None:
+        """Accounts are for operators: a new one may log in, its roles say for what."""
+        if not change:
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
 
     @admin.display(description=_("roles"))
     def in_roles(self, user: User) -> str:

@@ -90,6 +90,8 @@ if PRODUCTION:
 else:
     SECRET_KEY = _read("SECRET_KEY", "") or _kept_secret(STRATA_HOME / "secret_key")
 
+SECRET_KEY_FALLBACKS = _read("SECRET_KEY_FALLBACKS", [], list)  # former ones
+
 ALLOWED_HOSTS = _read("ALLOWED_HOSTS", [], list) or [
     host for host in (urlsplit(PUBLIC_URL).hostname,) if host
 ]
@@ -265,6 +267,7 @@ STRATA_KEEP_UPLOADS_DAYS = _read("STRATA_KEEP_UPLOADS_DAYS", 90.0, float)
 STRATA_KEEP_STAGING_DAYS = _read("STRATA_KEEP_STAGING_DAYS", 7.0, float)
 STRATA_KEEP_REJECTS_DAYS = _read("STRATA_KEEP_REJECTS_DAYS", 90.0, float)
 STRATA_KEEP_EXPORTS_DAYS = _read("STRATA_KEEP_EXPORTS_DAYS", 7.0, float)
+STRATA_MIN_SEGMENT_SIZE = _read("STRATA_MIN_SEGMENT_SIZE", 20, int)
 STRATA_METRICS_TOKEN = _read("METRICS_TOKEN", "")
 PUSH_TEST_ORIGINS = _read("PUSH_TEST_ORIGINS", [], list)
 VAPID_PRIVATE_KEY = _read("VAPID_PRIVATE_KEY", "")  # made once when empty

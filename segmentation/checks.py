@@ -125,7 +125,7 @@ def production_is_safe(**_: Any) -> list[checks.CheckMessage]:
         found.append(
             checks.Warning(
                 "STRATA_FIELD_KEYS is unset, so addresses are encrypted with a key "
-                "made from SECRET_KEY and SECRET_KEY can never be changed alone.",
+                "made from SECRET_KEY: who has that one can read them in a dump.",
                 hint="Set it to a key from cryptography.fernet.Fernet.generate_key().",
                 id="strata.W001",
             )

@@ -78,12 +78,18 @@ def push_test_origins() -> list[str]:
 def field_keys() -> list[bytes]:
     """Fernet keys for encrypted fields, newest first; derived from SECRET_KEY if unset.
 
-    The last key is always the derived one, so that naming the first key of one's own
-    does not lose what was written before.
+    Behind those that are named stand the ones derived from SECRET_KEY and its
+    fallbacks, so that naming the first key of one's own, or a new SECRET_KEY, does not
+    lose what was written before.
     """
     named = [key.encode() for key in getattr(settings, "STRATA_FIELD_KEYS", [])]
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return named + [_derived(secret, b"strata fields") for secret in secrets]
+
+
+def fingerprint_key() -> bytes:
+    """The one key of fingerprints; ``manage.py rotate_keys`` follows a change of it."""
+    return _derived(settings.SECRET_KEY, b"strata fields")
 
 
 def _derived(secret: str, purpose: bytes) -> bytes:

@@ -20,7 +20,7 @@ from segmentation.models import (
     SegmentSet,
     Source,
 )
-from segmentation.services import access, registry
+from segmentation.services import access, recommending, registry
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ORIGIN = "https://shop.example"
@@ -134,4 +134,5 @@ def make_live(
 def start_afresh() -> None:
     """Forget what the process keeps of rows that a former test has taken back."""
     access.forget()
+    recommending._most_bought.forget()
     registry._cache.clear()

@@ -39,8 +39,10 @@ WRONG = [
     ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'"),
     ("LANGUAGE_CODE", "xx", "LANGUAGE_CODE is 'xx'"),
     ("HSTS_SECONDS", "long", "HSTS_SECONDS cannot be understood"),
+    ("STRATA_IMPORT_MAX_MB", "2 GB", "STRATA_IMPORT_MAX_MB cannot be understood"),
     ("CONN_MAX_AGE", "x", "CONN_MAX_AGE cannot be understood"),
     ("VAPID_SUBJECT", "me", "VAPID_SUBJECT is 'me'"),
+    ("VAPID_PRIVATE_KEY", "abc", "VAPID_PRIVATE_KEY is no P-256 private key"),
     ("STRATA_HOME", "/proc/nowhere", "STRATA_HOME is /proc/nowhere"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -37,6 +38,18 @@ LAUNCH = "campaigns.launch_campaign"
 # A push service keeps a message four weeks at most; a year is long for an outcome.
 MOST = {"window_hours": 366 * 24, "ttl_seconds": 28 * 24 * 3600}
 
+HINTS = {
+    "body": gettext_lazy(
+        "In title, text and links: {{ recommendations.0.title }} is the name of the "
+        "person's first product, .1. of the second; price, brand and url can be had "
+        "too, and {{ customer.name }}."
+    ),
+    "link": gettext_lazy(
+        "https://… or a path such as /sale. Its products open their own."
+    ),
+    "cap_per_week": gettext_lazy("Empty means no cap."),
+}
+
 
 class CampaignForm(ModelForm):
     """What a scheduled campaign must not lose: beat goes by its time."""
@@ -68,6 +81,8 @@ class VariantInline(FormInline):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name == "body":
             field.widget.attrs["rows"] = 4
+        if field is not None and db_field.name in HINTS:
+            field.help_text = HINTS[db_field.name]
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -115,7 +130,10 @@ class CampaignAdmin(SegmentBoxes):
     ) -> Any:
         if db_field.name in MOST:
             kwargs |= {"max_value": MOST[db_field.name]}
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name in HINTS:
+            field.help_text = HINTS[db_field.name]
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What was launched stays as it was judged: only its name may change."""
@@ -127,12 +145,8 @@ class CampaignAdmin(SegmentBoxes):
     def save_model(
         self, request: HttpRequest, obj: Campaign, form: Any, change: bool
     ) -> None:
-        if change:
-            # Nothing else, or a campaign that starts or ends meanwhile would go back.
-            own = {field.name for field in obj._meta.concrete_fields}
-            obj.save(update_fields=own & set(form.changed_data))
-            return
-        obj.created_by_id = request.user.pk
+        if not change:
+            obj.created_by_id = request.user.pk
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -146,15 +160,15 @@ class CampaignAdmin(SegmentBoxes):
     # Buttons -------------------------------------------------------------------------
 
     def get_deeds(self) -> list[Deed]:
-        def among(*states: Any) -> Any:
-            return lambda campaign: campaign.status in states
+        return [*self._ways_to_start(), *self._ways_to_stop()]
 
+    def _ways_to_start(self) -> list[Deed]:
         return [
             Deed(
                 "launch",
                 gettext_lazy("Launch now…"),
                 self._launch,
-                among(*NOT_STARTED),
+                _is_among(*NOT_STARTED),
                 LAUNCH,
                 style="main",
                 is_recorded=True,
@@ -171,11 +185,15 @@ class CampaignAdmin(SegmentBoxes):
                 ),
                 is_recorded=True,
             ),
+        ]
+
+    def _ways_to_stop(self) -> list[Deed]:
+        return [
             Deed(
                 "pause",
                 gettext_lazy("Pause"),
                 self._pause,
-                among(Status.RUNNING),
+                _is_among(Status.RUNNING),
                 LAUNCH,
                 is_recorded=True,
             ),
@@ -192,7 +210,7 @@ class CampaignAdmin(SegmentBoxes):
                 "cancel",
                 gettext_lazy("Cancel the campaign"),
                 self._cancel,
-                among(*NOT_STARTED, Status.RUNNING, Status.PAUSED),
+                _is_among(*NOT_STARTED, Status.RUNNING, Status.PAUSED),
                 LAUNCH,
                 style="danger",
                 confirm=gettext_lazy(
@@ -340,6 +358,10 @@ class VariantAdmin(StrataAdmin):
 def _is_open(campaign: Any) -> bool:
     """Nothing was sent yet, so everything about it may still change."""
     return campaign is None or campaign.status in NOT_STARTED
+
+
+def _is_among(*states: str) -> Callable[[Campaign], bool]:
+    return lambda campaign: campaign.status in states
 
 
 def _can_resume(campaign: Campaign) -> bool:

@@ -66,8 +66,8 @@ class AdForm(ModelForm):
 
     def clean_link(self) -> str:
         link = self.cleaned_data["link"]
-        if not content.is_web_address(content.destination(link)):
-            raise ValidationError(_("The link is not a web address."))
+        if not content.is_link(link):
+            raise ValidationError(content.not_a_link())
         return link
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiTypes, extend_schema
@@ -130,7 +129,9 @@ class PlacementAds(StorefrontView):
         asked = _PLACEMENT_QUERY.run_validation(request.query_params)
         who = person(request, asked.get("customer_id"), asked.get("visitor_id"))
         identity = who.new_identity(request.user)
-        placement = get_object_or_404(Placement, slug=slug, is_active=True)
+        placement = Placement.objects.filter(slug=slug, is_active=True).first()
+        if placement is None:
+            raise Http404(_("There is no placement “%(id)s”.") % {"id": slug})
         decided = placements.decide(
             placement,
             identity_id=identity.pk if identity else None,
@@ -149,7 +150,7 @@ class CustomerData(StorefrontView):
         responses={200: OpenApiTypes.OBJECT, **documented()},
     )
     def delete(self, request: Request, customer_id: str) -> Response:
-        """Erase a customer everywhere; the answer is the receipt."""
+        """Erase a customer from every table; the answer is the receipt."""
         customer = _known(request, customer_id)
         receipt = privacy.erase_customer(
             customer, now=timezone.now(), actor_name=request.user.name

@@ -92,8 +92,10 @@ def _private_key(text: str) -> ec.EllipticCurvePrivateKey:
         if "-----BEGIN" in text:
             key = load_pem_private_key(text.encode(), None)
         else:
-            number = int.from_bytes(b64url_decode(text.strip()), "big")
-            key = ec.derive_private_key(number, CURVE)
+            number = b64url_decode(text.strip())
+            if len(number) != 32:  # a part of one would be a key too: another's
+                raise ValueError("a P-256 key has 32 bytes")
+            key = ec.derive_private_key(int.from_bytes(number, "big"), CURVE)
     except (ValueError, TypeError) as error:
         raise ValueError("the VAPID private key cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != CURVE.name:

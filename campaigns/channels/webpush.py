@@ -217,7 +217,7 @@ def retry_after(value: str | None, *, now: float) -> float | None:
     if not value:
         return None
     try:
-        seconds = float(int(value))
+        seconds = float(min(int(value), int(MAX_RETRY_AFTER)))
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - now

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -17,7 +19,10 @@ class ContactPoint(models.Model):
         Customer, models.CASCADE, related_name="+", verbose_name=_("customer")
     )
     channel = models.CharField(_("channel"), max_length=20, choices=channel_choices)
-    address = EncryptedField(help_text=_("JSON: endpoint and keys, token or address."))
+    address = EncryptedField(
+        help_text=_("JSON: endpoint and keys, token or address."),
+        named_by=lambda text: json.loads(text)["target"],
+    )
     address_hash = models.CharField(max_length=32, editable=False)
     origin = models.CharField(_("service"), max_length=200, blank=True)
     is_active = models.BooleanField(_("active"), default=True)

@@ -100,9 +100,14 @@ def judged(campaign: Campaign, *, at: datetime) -> QuerySet[Any]:
 
 
 def agreed(channel: str, customer: str = "pk") -> QuerySet[Consent]:
-    """For Exists(): marketing on this channel was granted by the outer customer."""
+    """For Exists(): marketing on this channel was granted by the outer customer.
+
+    A visitor who logs in becomes another customer, and may have said no as that one:
+    the consent of a customer who has no identity left counts for nobody.
+    """
     return Consent.objects.filter(
         customer=OuterRef(customer),
+        customer__identities__isnull=False,
         channel=channel,
         purpose=Consent.Purpose.MARKETING,
         granted=True,

@@ -124,10 +124,13 @@ def problems(variant: Variant) -> list[str]:
             name = texts[part].split("\x00")[1]
             unknown = _("“%(name)s” is not known here.") % {"name": name}
             found.append(f"{label}: {unknown}")
+        elif "{{" in texts[part] or "}}" in texts[part]:
+            half = _("a “{{” or “}}” stands alone; it would be sent as it is.")
+            found.append(f"{label}: {half}")
     if not texts.get("title", "?").strip():
         found.append(_("The title is empty."))
-    if "link" in texts and not is_web_address(destination(texts["link"])):
-        found.append(_("The link is not a web address."))
+    if "link" in texts and not is_link(texts["link"]):
+        found.append(not_a_link())
     return found
 
 
@@ -172,6 +175,17 @@ def message(
 def destination(link: str) -> str:
     """A link as an absolute address; a path means one on our own public address."""
     return _joined(conf.public_url() + "/", link.strip())
+
+
+def not_a_link() -> str:
+    return _("The link must begin with https:// or, for a page of this address, /.")
+
+
+def is_link(text: str) -> bool:
+    """True for a web address or a path; a bare “www.shop.example” is neither."""
+    text = text.strip()
+    is_whole = text.startswith("/") or "://" in text
+    return is_whole and is_web_address(destination(text))
 
 
 def is_web_address(url: str) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from campaigns.models import (
+    Ad,
     Consent,
     ContactPoint,
     Decision,
@@ -56,36 +58,60 @@ def export_customer(customer: Customer) -> dict[str, Any]:
     """Everything kept about a customer; what only machines read is left out."""
     recipients = Recipient.objects.filter(customer=customer)
     deliveries = Delivery.objects.filter(recipient__customer=customer)
+    outcomes = Outcome.objects.filter(recipient__customer=customer)
     points = ContactPoint.objects.filter(customer=customer)
-    return shop_privacy.export_customer(customer) | {
+    kept = shop_privacy.export_customer(customer)
+    _name_what_led(kept["events"])
+    return kept | {
         "consents": list(
             Consent.objects.filter(customer=customer).values(
                 "channel", "purpose", "granted", "said_at", "text_version", "proof"
             )
         ),
-        "contact_points": list(
-            points.values("channel", "address", "is_active", "created_at")
-        ),
-        "campaigns": list(
-            recipients.values("launch__campaign__name", "arm", "reason", "item_ids")
-        ),
-        "messages": list(
-            deliveries.values("launch__campaign__name", "status", "sent_at")
-        ),
-        "reactions": list(
-            Outcome.objects.filter(recipient__customer=customer).values(
-                "kind", "happened_at"
+        "contact_points": [
+            row | {"address": json.loads(row["address"]).get("target", "")}
+            for row in points.values("channel", "address", "is_active", "created_at")
+        ],
+        "campaigns": shop_privacy.with_item_names(
+            recipients.values(
+                *("arm", "reason", "item_ids"), campaign=F("launch__campaign__name")
             )
         ),
-        "ads": list(_decisions(customer).values("ad__name", "shown_at", "clicked_at")),
+        "messages": list(
+            deliveries.values("status", "sent_at", campaign=F("launch__campaign__name"))
+        ),
+        "reactions": list(
+            outcomes.values(
+                *("kind", "happened_at"),
+                campaign=F("recipient__launch__campaign__name"),
+            )
+        ),
+        "ads": list(
+            _decisions(customer).values("shown_at", "clicked_at", name=F("ad__name"))
+        ),
     }
+
+
+def _name_what_led(events: list[dict[str, Any]]) -> None:
+    """Put the names of campaigns and ads where the events have our numbers."""
+    launches = {row["ref"] for row in events if row["ref_kind"] == "launch"}
+    ads = {row["ref"] for row in events if row["ref_kind"] == "ad"}
+    launched = Launch.objects.filter(pk__in=launches)
+    names = {
+        "launch": dict(launched.values_list("pk", "campaign__name")),
+        "ad": dict(Ad.objects.filter(pk__in=ads).values_list("pk", "name")),
+    }
+    for row in events:
+        if row["ref_kind"] in names:
+            row["ref"] = names[row["ref_kind"]].get(row["ref"])
 
 
 def erase_customer(
     customer: Customer, *, now: datetime, actor: Any = None, actor_name: str = ""
 ) -> dict[str, Any]:
-    """Erase a customer everywhere in the database; the receipt counts the rows.
+    """Erase a customer from every table; the receipt counts the rows.
 
+    Uploaded files and the folders of models are not searched (docs/operations.md).
     Ad decisions stay as numbers without a person. Launches are counted again, so that
     their sums still add up. The audit entry holds the customer's number only.
     """

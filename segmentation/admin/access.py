@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation.admin.base import ReadOnly, StrataAdmin
+from segmentation.forms import ApiKeyForm
 from segmentation.models import ApiKey, SigningSecret
 
 ASKED = (
@@ -26,6 +27,7 @@ ASKED = (
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(StrataAdmin):
+    form = ApiKeyForm
     list_display = ("name", "kind", "source", "prefix", "is_active", "created_at")
     list_filter = ("kind", "is_active", "source")
     list_select_related = ("source",)

@@ -75,6 +75,18 @@ class StrataAdmin(ModelAdmin):
         css = {"all": ["segmentation/strata.css"]}
         js = [Script("segmentation/strata.js", defer=True)]
 
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        """Write what was typed in, or what a worker wrote meanwhile would go back."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        fields = obj._meta.concrete_fields
+        typed = {field.name for field in fields} & set(form.changed_data)
+        stamps = {f.name for f in fields if getattr(f, "auto_now", False)}
+        obj.save(update_fields=typed | stamps if typed else ())
+
     # Audit: what a form changed, old and new --------------------------------------
 
     def save_related(

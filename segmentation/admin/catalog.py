@@ -62,6 +62,9 @@ class ItemAdmin(SmallTables, StrataAdmin):
     ordering = ("pk",)
     inlines = (ItemChangeInline,)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # events name it; what is sold no more is marked unavailable
+
     @admin.display(description=_("price"), ordering="price")
     def cost(self, item: Item) -> str:
         text = number(item.price, 2)
@@ -123,6 +126,18 @@ class CustomerAdmin(SmallTables, StrataAdmin):
         rows = super().get_queryset(request).defer("name", "email", "phone")
         return rows.prefetch_related("identities__source", current)
 
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        hashes = {
+            f"{name}_hash": obj._meta.get_field(name).fingerprint_of(getattr(obj, name))
+            for name in ("email", "phone")
+            if name in form.changed_data
+        }
+        if hashes:
+            Customer.objects.filter(pk=obj.pk).update(**hashes)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers come with data or through the API, with an identity
 
@@ -169,6 +184,9 @@ class IdentityAdmin(StrataAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # its events would be nobody's; see CustomerAdmin
 
     @admin.display(description=_("customer"), ordering="customer")
     def of_customer(self, identity: Identity) -> str:

@@ -126,7 +126,7 @@ class ModelRunAdmin(JobAdmin):
                 "promote",
                 gettext_lazy("Make live"),
                 self._promote,
-                lambda run: bool(run.artifact) and run.stage == run.Stage.CANDIDATE,
+                lambda run: _can_live(run) and run.stage == run.Stage.CANDIDATE,
                 style="main",
                 is_recorded=True,
             ),
@@ -134,7 +134,7 @@ class ModelRunAdmin(JobAdmin):
                 "roll_back",
                 gettext_lazy("Roll back to this run"),
                 self._promote,
-                lambda run: bool(run.artifact) and run.stage == run.Stage.RETIRED,
+                lambda run: _can_live(run) and run.stage == run.Stage.RETIRED,
                 style="main",
                 is_recorded=True,
             ),
@@ -191,3 +191,7 @@ class ModelRunAdmin(JobAdmin):
     @admin.display(description=gettext_lazy("took"))
     def took(self, run: ModelRun) -> str:
         return duration(run.seconds)
+
+
+def _can_live(run: ModelRun) -> bool:
+    return bool(run.artifact) and run.status == Job.Status.DONE

@@ -14,14 +14,13 @@ from rest_framework.request import Request
 from segmentation.api.authentication import person
 from segmentation.api.serializers import ID_LENGTH, MAX_EVENTS, SHOP_KINDS
 from segmentation.engine import mapping
-from segmentation.services import events
+from segmentation.services import events, references
 from segmentation.services.events import RowError
 
 CANONICAL = {"customer_id": "customer", "visitor_id": "visitor", "item_id": "item"}
 DOCUMENTED = {canonical: name for name, canonical in CANONICAL.items()}
 IDS = tuple(DOCUMENTED)
 OUR_REFERENCES = ("launch", "ad")
-LARGEST = 2**63 - 1
 NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 # What a script writes when it has no id: strangers must not become one person by it.
 NO_IDS = frozenset({*mapping.NULLS, "undefined", "[object object]"})
@@ -124,7 +123,6 @@ def _first_wrong(row: dict[str, Any], request: Request) -> tuple[str, str] | Non
             continue
         if request.user.is_publishable:
             return name, _("Only a server key may name this.")
-        text = str(row[name])
-        if not (text.isascii() and text.isdigit()) or int(text) > LARGEST:
+        if references.whole_number(row[name]) is None:
             return name, _("This is not a number of ours.")
     return None

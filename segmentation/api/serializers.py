@@ -51,7 +51,8 @@ class IdListField(serializers.Field):
 
     def to_internal_value(self, data: list[str]) -> list[str]:
         ids = data[0].split(",") if len(data) == 1 else data
-        return [text.strip() for text in ids if text.strip()]
+        # No item has an id with NUL in it, and PostgreSQL takes no such text.
+        return [text.strip() for text in ids if text.strip() and "\0" not in text]
 
     def to_representation(self, value: list[str]) -> str:
         return ",".join(value)

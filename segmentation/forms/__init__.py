@@ -1,5 +1,6 @@
 """What an operator fills in: a file to bring in, its columns, a model to train."""
 
+from segmentation.forms.access import ApiKeyForm
 from segmentation.forms.columns import ColumnForm
 from segmentation.forms.layouts import LayoutForm
 from segmentation.forms.mappings import KeepForm, MappingForm
@@ -8,6 +9,7 @@ from segmentation.forms.training import DivideForm, TrainForm
 from segmentation.forms.uploading import UploadForm, seal, unseal
 
 __all__ = [
+    "ApiKeyForm",
     "ColumnForm",
     "DivideForm",
     "KeepForm",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +48,14 @@ class StrataCommand(BaseCommand):
         """What a person reads at the end."""
         for name, value in result.items():
             self.stdout.write(f"{name}: {value}")
+
+    def typed_by(self) -> str:
+        """Who typed which command: the audit trail's name for them."""
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a container's user may have a number only
+            user = str(os.getuid())
+        return f"{user}: {type(self).__module__.rpartition('.')[2]}"
 
     def say(self, text: str) -> None:
         """Progress, on standard error."""

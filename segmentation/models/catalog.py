@@ -101,15 +101,20 @@ class ItemChange(models.Model):
         return f"{self.item_id} {self.changed_at:%Y-%m-%d}"
 
 
+def as_written_once(text: str) -> str:
+    """An address as all would write it: without outer spaces and capitals."""
+    return text.strip().lower()
+
+
 class Customer(models.Model):
     """A shopper; never a Django user. Others know them through an Identity."""
 
     name = EncryptedField(_("name"), blank=True)
-    email = EncryptedField(_("e-mail"), blank=True)
+    email = EncryptedField(_("e-mail"), blank=True, named_by=as_written_once)
     email_hash = models.CharField(
         max_length=32, blank=True, db_index=True, editable=False
     )
-    phone = EncryptedField(_("phone"), blank=True)
+    phone = EncryptedField(_("phone"), blank=True, named_by=as_written_once)
     phone_hash = models.CharField(
         max_length=32, blank=True, db_index=True, editable=False
     )

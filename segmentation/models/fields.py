@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -58,10 +59,21 @@ class KeyField(models.Field):
 class EncryptedField(models.TextField):
     """Text that the database only sees encrypted (Fernet, newest key writes).
 
-    It cannot be searched; keep ``fingerprint(value)`` beside it for equality.
+    It cannot be searched. For equality a column ``<name>_hash`` is kept beside it:
+    ``fingerprint_of(text)``, a keyed hash of what ``named_by`` finds in the text.
     """
 
     description = _("Encrypted text")
+
+    def __init__(
+        self, *args: Any, named_by: Callable[[str], str] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.named_by = named_by
+
+    def fingerprint_of(self, text: str) -> str:
+        assert self.named_by is not None, "nothing of this field is looked for"
+        return fingerprint(self.named_by(text)) if text else ""
 
     def from_db_value(self, value: str | None, *_args: Any) -> str | None:
         if not value:
@@ -88,8 +100,9 @@ def decrypt(values: list[str]) -> list[str]:
 
 def fingerprint(value: str) -> str:
     """A keyed hash for finding equal values (HMAC-SHA-256, 32 hex digits)."""
-    key = conf.field_keys()[-1]
-    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(conf.fingerprint_key(), value.encode(), hashlib.sha256).hexdigest()[
+        :32
+    ]
 
 
 @lru_cache(maxsize=8)

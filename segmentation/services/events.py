@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from segmentation import bulk, conf, queries
 from segmentation.engine import cleaning, keys, mapping
@@ -28,6 +29,7 @@ from segmentation.services import catalog, identities, references
 
 # What a call tells; its source is that of its key, whatever the rows say.
 TOLD = [name for name in mapping.FIELDS["events"] if name != "source"]
+AHEAD = timedelta(minutes=10)  # how far a shop's clock may be ahead of ours
 KINDS = {kind.name.lower(): kind.value for kind in Kind}
 
 SCHEMA = pa.schema(
@@ -51,7 +53,7 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class RowError:
     index: int
     field: str
@@ -98,14 +100,17 @@ def record_events(
         currency=conf.currency(),
     )
     chunk = mapping.canonical(table, plan)
-    errors = _row_errors(chunk.rejects)
-    if not chunk.table.num_rows:
-        return Recorded(0, 0, errors)
-    kept = [rows[index] for index in chunk.kept.tolist()]
-    _link_visitors(table.take(chunk.kept), source)
-    event_keys = keys.to_binary(canonical_lanes(chunk.table, source.name))
-    lookups = look_up(chunk.table, source)
-    events = resolved(chunk.table, event_keys, lookups, import_id=None)
+    too_late = pc.greater(chunk.table["occurred_at"], pa.scalar(now + AHEAD))
+    errors = _row_errors(chunk.rejects) + _ahead(chunk.kept, too_late)
+    known = chunk.table.filter(pc.invert(too_late))
+    at = chunk.kept[~too_late.to_numpy()]
+    if not known.num_rows:
+        return Recorded(0, 0, sorted(errors))
+    kept = [rows[index] for index in at.tolist()]
+    _link_visitors(table.take(at), source)
+    event_keys = keys.to_binary(canonical_lanes(known, source.name))
+    lookups = look_up(known, source)
+    events = resolved(known, event_keys, lookups, import_id=None)
     events = references.added(events, kept)
     details = references.details(event_keys, kept)
     with bulk.staged(events) as staging, transaction.atomic():
@@ -113,7 +118,7 @@ def record_events(
         if n_new < events.num_rows:
             _keep_for_ever(staging)
         EventDetail.objects.bulk_create(details, ignore_conflicts=True)
-    return Recorded(n_new, events.num_rows - n_new, errors)
+    return Recorded(n_new, events.num_rows - n_new, sorted(errors))
 
 
 def append(events: Sequence[KnownEvent]) -> int:
@@ -365,7 +370,15 @@ def _as_table(rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.Table:
 
 def _row_errors(rejects: mapping.Rejects) -> list[RowError]:
     found = zip(rejects.rows.tolist(), rejects.columns, rejects.reasons, strict=True)
-    return [RowError(*row) for row in sorted(found)]
+    return [RowError(*row) for row in found]
+
+
+def _ahead(rows: np.ndarray, too_late: pa.ChunkedArray) -> list[RowError]:
+    """An event of next year would be newest for a year: in models, segments, caps."""
+    reason = _("The time is more than %(n)d minutes ahead of this server's clock.")
+    text = reason % {"n": AHEAD / timedelta(minutes=1)}
+    late = rows[too_late.to_numpy()].tolist()
+    return [RowError(index, "occurred_at", text) for index in late]
 
 
 def _listed(ids: list[int]) -> str:

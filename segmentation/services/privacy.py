@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 from django.forms.models import model_to_dict
 
+from segmentation import queries
 from segmentation.models import (
     Customer,
     Event,
@@ -15,41 +18,80 @@ from segmentation.models import (
     Identity,
     ImportChange,
     ImportKind,
+    Item,
+    Kind,
     Membership,
     MembershipHistory,
+    RefKind,
     ServedList,
 )
 from segmentation.services import exporting
 
-EVENT_FIELDS = ("occurred_at", "kind", "item_id", "quantity", "price", "amount")
-
 
 def export_customer(customer: Customer) -> dict[str, Any]:
-    """Everything this app keeps about a customer, in plain values."""
+    """Everything this app keeps about a customer, in plain values and names.
+
+    What led to an event is ``ref_kind``, a word, and ``ref``: a served list's id, or
+    the number of a row of another app, which gives it a name.
+    """
     identities = Identity.objects.filter(customer=customer)
     events = Event.objects.filter(identity_id__in=identities.values("pk"))
     memberships = Membership.objects.filter(customer=customer)
     past = MembershipHistory.objects.filter(customer=customer)
     served = ServedList.objects.filter(identity_id__in=identities.values("pk"))
+    facts = model_to_dict(customer, exclude=["id"])
+    segment = F("segment__name")
     return {
-        "customer": model_to_dict(customer) | {"created_at": customer.created_at},
+        "customer": facts | {"created_at": customer.created_at},
         "identities": list(
-            identities.values("source__name", "external_id", "visitor_id")
-        ),
-        "events": list(
-            events.order_by("occurred_at").values(
-                *EVENT_FIELDS, "value", "currency", "ref_kind", "ref_id"
+            identities.values(
+                "external_id", "visitor_id", source_name=F("source__name")
             )
         ),
+        "events": _events(events, served),
         "event_details": list(
             EventDetail.objects.filter(event_key__in=events.values("event_key")).values(
                 "search_terms", "page"
             )
         ),
-        "segments": list(memberships.values("segment__name", "since")),
-        "past_segments": list(past.values("segment__name", "since", "until")),
-        "served_lists": list(served.values("served_at", "purpose", "item_ids")),
+        "segments": list(memberships.values("since", segment_name=segment)),
+        "past_segments": list(past.values("since", "until", segment_name=segment)),
+        "served_lists": with_item_names(
+            served.values("served_at", "purpose", "item_ids")
+        ),
     }
+
+
+def with_item_names(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """The rows with the shop's ids of products, ``items``, for our ``item_ids``."""
+    found = list(rows)
+    wanted = {pk for row in found for pk in row["item_ids"]}
+    names = {pk: item.external_id for pk, item in queries.items_by_id(wanted).items()}
+    return [
+        {name: value for name, value in row.items() if name != "item_ids"}
+        | {"items": [names[pk] for pk in row["item_ids"] if pk in names]}
+        for row in found
+    ]
+
+
+def _events(events: QuerySet, served: QuerySet) -> list[dict[str, Any]]:
+    items = Item.objects.filter(pk__in=events.values("item_id"))
+    names = dict(items.values_list("pk", "external_id"))
+    lists = dict(served.values_list("pk", "recommendation_id"))
+    found = events.order_by("occurred_at").values(
+        *("occurred_at", "kind", "item_id", "quantity", "price", "amount"),
+        *("value", "currency", "ref_kind", "ref_id"),
+    )
+    rows = []
+    for row in found.iterator():
+        item, ref = row.pop("item_id"), row["ref_kind"]
+        row["item"] = names.get(item)
+        row["kind"] = Kind(row["kind"]).name.lower()
+        row["ref_kind"] = RefKind(ref).name.lower() if ref else None
+        number = row.pop("ref_id")
+        row["ref"] = lists.get(number) if ref == RefKind.SERVED_LIST else number
+        rows.append(row)
+    return rows
 
 
 def erase_customer(customer: Customer) -> dict[str, int]:

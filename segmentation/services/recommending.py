@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,12 +13,14 @@ import numpy as np
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
+from segmentation import queries
 from segmentation.models import Event, Item, Kind, Purpose, ServedList
 from segmentation.services import registry
 
 PERSONAL, POPULAR, SIMILAR = "personal", "popular", "similar"
 FALLBACK_LENGTH = 200
 BLOCK_ROWS = 20_000
+KEEP_SECONDS = 60.0  # what is popular before any run is live
 
 
 @dataclass(frozen=True)
@@ -163,9 +167,36 @@ def _personal_reason(purpose: str) -> tuple[str, str]:
 def _popular(lists: registry.Lists | None) -> np.ndarray:
     if lists is not None:
         return np.asarray(lists.popular_ids[:FALLBACK_LENGTH])
+    return _most_bought.get()
+
+
+class _MostBought:
+    """What is bought most, counted once a minute: it takes a look at every purchase."""
+
+    def __init__(self) -> None:
+        self._counting = threading.Lock()
+        self._ids = np.empty(0, np.int64)
+        self._good_until = 0.0
+
+    def get(self) -> np.ndarray:
+        with self._counting:
+            if time.monotonic() >= self._good_until:
+                self._ids = _count_bought()
+                self._good_until = time.monotonic() + KEEP_SECONDS
+            return self._ids
+
+    def forget(self) -> None:
+        self._good_until = 0.0
+
+
+_most_bought = _MostBought()
+
+
+def _count_bought() -> np.ndarray:
     rows = (
         Event.objects.of_kind(Kind.PURCHASE)
         .filter(item_id__isnull=False)
+        .exclude(import_id__in=queries.unfinished_imports())
         .values("item_id")
         .annotate(n=Count("event_key"))
         .order_by("-n", "item_id")

@@ -57,7 +57,7 @@ def _reference(
     row: Mapping[str, Any], lists: dict[uuid.UUID, int]
 ) -> tuple[int | None, int | None]:
     for name, kind in (("launch", RefKind.LAUNCH), ("ad", RefKind.AD)):
-        number = _whole_number(row.get(name))
+        number = whole_number(row.get(name))
         if number is not None:
             return kind.value, number
     named = _uuid(row.get("recommendation_id"))
@@ -65,10 +65,11 @@ def _reference(
     return (RefKind.SERVED_LIST.value, listed) if listed else (None, None)
 
 
-def _whole_number(value: Any) -> int | None:
+def whole_number(value: Any) -> int | None:
     """A row id of ours; what cannot be one refers to nothing."""
     text = str(value)
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+    # Python refuses to read thousands of digits with an error.
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) >= 2**63:
         return None
     return int(text)
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 2.0  # how long a process may serve the former run after a switch
 INDEX = "files.json"
+NEW = "new-artifact-"
+IDLE_SECONDS = 86_400.0  # what nobody wrote for so long, nobody is writing
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def new_artifact(run: ModelRun) -> Iterator[tuple[Path, str]]:
     """A folder to write into, and the name it is published under when all went well."""
     name = f"{run.pk}-{uuid.uuid4().hex[:8]}"
     conf.home().mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="artifact-", dir=conf.home()))
+    _remove_idle(conf.home().glob(f"{NEW}*"))  # a killed training could not
+    folder = Path(tempfile.mkdtemp(prefix=NEW, dir=conf.home()))
     try:
         yield folder, name
         _publish(folder, name)
@@ -94,7 +97,23 @@ def local_folder(name: str) -> Path:
                 folder.rename(target)  # or another process was first: as good
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        _drop_copies(target.parent)
     return target
+
+
+def _drop_copies(folder: Path) -> None:
+    """Remove this host's old copies of what is not live; they can be made again."""
+    live = ModelRun.objects.filter(stage=ModelRun.Stage.LIVE)
+    named = set(live.values_list("artifact", flat=True))
+    _remove_idle(path for path in folder.iterdir() if path.name not in named)
+
+
+def _remove_idle(folders: Iterable[Path]) -> None:
+    """Remove folders that nobody has written to for a day; who reads on may do so."""
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > IDLE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(storage: Any, name: str, folder: Path) -> None:
@@ -112,12 +131,16 @@ def promote(run: ModelRun, *, actor: Any = None) -> ModelRun | None:
 
     Also the way back: any kept run can be promoted again.
     """
-    if not run.artifact:
-        raise jobs.Refused(_("This run has no artifact; only a finished one can live."))
     with transaction.atomic():
         rivals = ModelRun.objects.filter(purpose=run.purpose)
         # Two promotions at once: the second waits here and then sees the first's run.
         list(rivals.select_for_update().order_by("pk").values_list("pk"))
+        # Asked of the row: a deed that is tried again would change what is live.
+        finished = rivals.filter(pk=run.pk, status=ModelRun.Status.DONE)
+        if not finished.exclude(artifact="").exists():
+            raise jobs.Refused(
+                _("This run has no artifact; only a finished one can live.")
+            )
         former = rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).first()
         rivals.filter(stage=ModelRun.Stage.LIVE).exclude(pk=run.pk).update(
             stage=ModelRun.Stage.RETIRED

@@ -98,7 +98,7 @@ def create_list(name: str, customer_ids: np.ndarray) -> Segment:
     """A segment of just these customers, in a set of its own that is live at once."""
     with transaction.atomic():
         made = SegmentSet.objects.create(
-            name=name,
+            name=name[:120],
             method=f"list {uuid.uuid4().hex[:8]}",
             status=SegmentSet.Status.DONE,
             stage=SegmentSet.Stage.LIVE,
@@ -203,11 +203,14 @@ def _write_members(
 
 def _go_live(segment_set: SegmentSet, held: jobs.Held, **facts: Any) -> None:
     """Switch in one transaction; the former set's members stay for what used it."""
+    rivals = SegmentSet.objects.filter(method=segment_set.method)
     with transaction.atomic():
+        # Two sets at once: the second waits here and then sees the first as live.
+        list(rivals.select_for_update().order_by("pk").values_list("pk"))
         held.guard()
-        SegmentSet.objects.filter(
-            method=segment_set.method, stage=SegmentSet.Stage.LIVE
-        ).exclude(pk=segment_set.pk).update(stage=SegmentSet.Stage.RETIRED)
+        rivals.filter(stage=SegmentSet.Stage.LIVE).exclude(pk=segment_set.pk).update(
+            stage=SegmentSet.Stage.RETIRED
+        )
         held.write(stage=SegmentSet.Stage.LIVE, **facts)
 
 

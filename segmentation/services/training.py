@@ -30,7 +30,13 @@ TASKS = {Purpose.AGAIN: "again"}  # every other purpose is chosen by discovery
 BUSY_SHARE = 0.01  # of all lines: fewer do not make a period to judge by
 
 # What a run may be told about how it is judged, beside the model's own parameters.
-PROTOCOL = {"valid_from": None, "test_from": None, "min_lines": 10, "period_days": 28}
+PROTOCOL = {
+    "valid_from": None,
+    "test_from": None,
+    "test_until": None,
+    "min_lines": 10,
+    "period_days": 28,
+}
 
 
 @dataclass
@@ -92,6 +98,11 @@ def create_run(
             _("%(name)s only ranks what somebody already bought; it cannot discover.")
             % {"name": algorithm}
         )
+    own = {k: v for k, v in (params or {}).items() if k not in PROTOCOL}
+    try:
+        recommenders.create(algorithm, **own)
+    except (TypeError, ValueError) as error:
+        raise jobs.Refused(str(error)) from error
     return ModelRun.objects.create(
         algorithm=algorithm,
         purpose=purpose,
@@ -116,7 +127,7 @@ def _train(run: ModelRun, steps: _Steps, clock: _Clock) -> None:
     with clock.measure("load"):
         data = _load(run)
     candidates = _candidates(run)
-    steps.total = len(candidates) + 5
+    steps.total = len(candidates) + 4
     with clock.measure("fit"):
         params, chosen = _choose(run, data, candidates, task, steps)
     steps.go(_("Judging"))
@@ -154,7 +165,7 @@ class _Steps:
     def __init__(self, run: ModelRun, held: jobs.Held) -> None:
         self.run = run
         self.held = held
-        self.total = 6
+        self.total = 5
         self.done = -1
         self.curve: list[dict[str, float]] = []
         self._message = ""
@@ -180,8 +191,10 @@ def _load(run: ModelRun) -> _Data:
     if log.empty:
         raise DataError(_("There is no behaviour to learn from; import events first."))
     protocol = _protocol(run, log)
+    # What is later, such as answers to a campaign, is learned from and not judged by.
+    judged = log[log["timestamp"] <= protocol["test_until"].timestamp() / 86_400]
     parts = evaluation.temporal_split(
-        log, valid_from=protocol["valid_from"], test_from=protocol["test_from"]
+        judged, valid_from=protocol["valid_from"], test_from=protocol["test_from"]
     )
     before = parts.train
     items = _catalogue(before, protocol["min_lines"])
@@ -207,7 +220,10 @@ def _load(run: ModelRun) -> _Data:
 
 
 def _protocol(run: ModelRun, log: pd.DataFrame) -> dict[str, Any]:
-    """Where the parts begin: as told, else the last two busy periods of the data."""
+    """Where the parts begin: as told, else the last two busy periods of the data.
+
+    The test lasts a period, if nothing else is told.
+    """
     told = PROTOCOL | {k: v for k, v in run.params.items() if k in PROTOCOL}
     for name in ("min_lines", "period_days"):
         if not isinstance(told[name], int | float) or not told[name] > 0:
@@ -216,22 +232,24 @@ def _protocol(run: ModelRun, log: pd.DataFrame) -> dict[str, Any]:
                 % {"name": name, "value": told[name]}
             )
     period = timedelta(days=float(told["period_days"]))
-    test_from = _last_busy_period(log["timestamp"].to_numpy(), period)
-    for name, default in (
-        ("test_from", test_from),
-        ("valid_from", test_from - period),
-    ):
-        value = told[name]
-        parsed = parse_datetime(str(value)) if value else default
-        if parsed is None:
-            raise DataError(
-                _("%(name)s is “%(value)s”; write a time such as 2017-12-04T05:00Z.")
-                % {"name": name, "value": value}
-            )
-        told[name] = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    newest = _last_busy_period(log["timestamp"].to_numpy(), period)
+    told["test_from"] = _instant(told, "test_from", newest)
+    told["valid_from"] = _instant(told, "valid_from", told["test_from"] - period)
+    told["test_until"] = _instant(told, "test_until", told["test_from"] + period)
     if not told["valid_from"] < told["test_from"]:
         raise DataError(_("valid_from must be earlier than test_from."))
     return told
+
+
+def _instant(told: dict[str, Any], name: str, default: datetime) -> datetime:
+    value = told[name]
+    parsed = parse_datetime(str(value)) if value else default
+    if parsed is None:
+        raise DataError(
+            _("%(name)s is “%(value)s”; write a time such as 2017-12-04T05:00Z.")
+            % {"name": name, "value": value}
+        )
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _last_busy_period(days: np.ndarray, period: timedelta) -> datetime:

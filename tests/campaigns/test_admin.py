@@ -166,6 +166,18 @@ def test_who_would_get_it_is_counted_before_anything_happens():
     assert not Launch.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "fields", [{"holdout_share": 1.0}, {"cap_per_week": 0}, {"holdout_share": 0.0}]
+)
+def test_a_launch_that_reaches_nobody_is_not_offered(boss, fields):
+    make_reachable(make_people(5))
+    campaign = make_campaign(**fields)
+    shown = boss.get(page(Campaign, "launch", campaign.pk)).content.decode()
+    reaches = fields == {"holdout_share": 0.0}
+    assert ("Yes, launch now" in shown) is reaches
+    assert ("Nobody would get it" in shown) is not reaches
+
+
 def test_what_keeps_a_campaign_from_launching_is_said(boss):
     campaign = make_campaign(to_everyone=False)
     text = boss.get(page(Campaign, "change", campaign.pk)).content.decode()
@@ -177,6 +189,7 @@ def test_what_keeps_a_campaign_from_launching_is_said(boss):
 
 
 def test_only_who_may_launch_sees_the_button_and_can():
+    make_reachable(make_people(3))
     campaign = make_campaign()
     row = page(Campaign, "change", campaign.pk)
     ask, do = (
@@ -252,6 +265,8 @@ def test_an_ad_that_leads_nowhere_is_refused_where_it_is_typed(boss):
     placement = Placement.objects.create(name="Home", slug="home")
     form = {"name": "Ad", "placement": placement.pk, "title": "Look", "weight": 1}
     answer = boss.post(page(Ad, "add"), form | {"link": "javascript:alert(1)"})
+    assert "link" in answer.context["adminform"].form.errors
+    answer = boss.post(page(Ad, "add"), form | {"link": "www.shop.example"})
     assert "link" in answer.context["adminform"].form.errors
     boss.post(page(Ad, "add"), form | {"link": "/sale"})
     assert Ad.objects.get().link == "/sale"

@@ -228,6 +228,7 @@ def test_a_placement_that_is_not_there_or_off_is_not_found(hero):
         answer = storefront.server().get(f"/placements/{slug}/")
         assert answer.status_code == 404
         assert answer.json()["type"].endswith(":not-found")
+        assert answer.json()["detail"] == f"There is no placement “{slug}”."
 
 
 def test_an_ad_decision_takes_few_queries(hero, django_assert_max_num_queries):

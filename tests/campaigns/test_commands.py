@@ -8,8 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from campaigns.channels import memory
+from campaigns.channels.base import Outcome, Receipt
 from campaigns.models import Campaign, Launch
-from segmentation.models import Customer, Event
+from campaigns.services import sending
+from segmentation.models import AuditEntry, Customer, Event
 from tests import storefront
 from tests.campaigns import worlds
 
@@ -63,6 +65,38 @@ def test_with_wait_it_sends_until_all_have_ended(answer, campaign):
     assert campaign.status == "completed"
     with pytest.raises(CommandError, match="completed"):
         call_command("launch", str(campaign.pk))
+
+
+def test_with_wait_it_waits_for_a_push_service_that_asks_for_patience(
+    answer, campaign, monkeypatch
+):
+    asked: list[str] = []
+    accept = memory.MemorySession.send
+
+    async def send(session, address, message) -> Receipt:
+        asked.append(address.target)
+        if len(asked) == 1:
+            return Receipt(Outcome.RETRY, 503, retry_after=0.6)
+        return await accept(session, address, message)
+
+    monkeypatch.setattr(memory.MemorySession, "send", send)
+    monkeypatch.setattr(sending, "PATIENCE_SECONDS", 0.1)
+    found = answer("launch", campaign.pk, "--wait")
+    assert found["deliveries"]["accepted"] == found["n_queued"] == len(asked) - 1
+    assert Launch.objects.get().status == "done"
+
+
+def test_the_audit_trail_names_who_typed_a_command(answer, campaign):
+    answer("launch", campaign.pk, "--dry-run")
+    answer("launch", campaign.pk)
+    answer("erase_customer", "c3")
+    entries = AuditEntry.objects.order_by("pk")
+    commands = [entry.actor_name.partition(": ") for entry in entries]
+    assert [command for _user, _colon, command in commands] == [
+        "launch",
+        "erase_customer",
+    ]
+    assert all(user for user, _colon, _command in commands)
 
 
 def test_a_campaign_that_cannot_be_launched_is_refused_with_a_sentence(campaign):

@@ -8,6 +8,7 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from segmentation.engine import clustering
+from segmentation.services import segmenting
 
 pytestmark = pytest.mark.parametrize("name", clustering.names())
 
@@ -32,6 +33,14 @@ def test_the_answer_has_the_promised_form(name, blobs):
     assert np.isfinite(clusters.centers).all()
     assert {"silhouette", "inertia", "elbow_k", "silhouette_k"} <= set(clusters.scores)
     assert all({"k", "inertia", "silhouette"} <= set(row) for row in clusters.k_curve)
+
+
+def test_it_takes_what_a_segment_set_passes(name, blobs):
+    """What segmenting sets for all of them; an operator may add a fixed number."""
+    clusters = clustering.create(name, **segmenting.DEFAULTS).fit(blobs[0])
+    assert len(clusters.labels) == 650
+    asked = segmenting.DEFAULTS | {"n_clusters": 3}
+    assert len(clustering.create(name, **asked).fit(blobs[0]).centers) == 3
 
 
 def test_the_largest_cluster_is_number_nought(name, blobs):

@@ -191,6 +191,31 @@ def test_a_model_that_learned_nothing_yet_says_so(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", recommenders.names())
+def test_a_parameter_of_another_type_is_refused_at_once(name):
+    for parameter, value in recommenders.create(name).params.items():
+        wrong = {str: 5, int: "8", float: float("nan")}.get(type(value))
+        if wrong is not None:
+            with pytest.raises(base.BadParameter, match=f"{parameter} must be a"):
+                recommenders.create(name, **{parameter: wrong})
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("als", {"n_factors": 0}),
+        ("als", {"regularization": -1.0}),
+        ("item_knn", {"n_neighbors": 0}),
+        ("ncf", {"n_factors": 0}),
+        ("personal_frequency", {"half_life_days": 0}),
+        ("popularity", {"count": "sales"}),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused_before_any_training(name, params):
+    with pytest.raises(base.BadParameter, match=f"{next(iter(params))} must be"):
+        recommenders.create(name, **params)
+
+
+@every
 def test_an_unknown_parameter_is_named(name):
     with pytest.raises(base.BadParameter, match="no parameter wings"):
         recommenders.create(name, wings=2)

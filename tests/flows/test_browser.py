@@ -126,6 +126,7 @@ def bring_in(operator: Operator, path: Path, n_lines: int) -> None:
     operator.go("Imports", "Bring a file in")
     operator.check()
     page.get_by_label("File:").set_input_files(path)
+    expect(page.get_by_label("Source:")).to_have_value("shop")
     operator.click("Upload")
     operator.see("Which column is what?")
     operator.check()

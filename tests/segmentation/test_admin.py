@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 import uuid
 from datetime import timedelta
 
@@ -38,10 +40,16 @@ from segmentation.models import (
     ServedList,
     Source,
 )
+from segmentation.models.fields import fingerprint
 from segmentation.services import exporting, importing, notices
 
 pytestmark = pytest.mark.django_db
 
+FORM = {  # what the page of a customer sends beside what is typed in
+    f"{name}-{count}": "0"
+    for name in ("identities", "memberships")
+    for count in ("TOTAL_FORMS", "INITIAL_FORMS")
+} | {"attributes": "{}"}
 OURS = [model for model in apps.get_models() if model._meta.app_label == "segmentation"]
 
 
@@ -204,8 +212,8 @@ def test_several_notices_are_marked_in_one_go(boss):
 
 def test_a_new_key_is_shown_once(boss):
     source = Source.objects.create(name="shop")
-    form = {"name": "web", "kind": "server", "source": source.pk, "scopes": "[]"}
-    form |= {"allowed_origins": "[]", "rate_per_minute": 60, "is_active": "on"}
+    form = {"name": "web", "kind": "server", "source": source.pk}
+    form |= {"allowed_origins": "", "rate_per_minute": 60, "is_active": "on"}
     answer = boss.post(page(ApiKey, "add"), form, follow=True)
     key = ApiKey.objects.get()
     text = answer.content.decode()
@@ -291,6 +299,7 @@ def test_a_deed_that_is_over_cannot_be_cancelled(boss):
 
 
 # Import ---
+
 
 def test_the_counts_of_an_import_are_shown_to_add_up(boss):
     job = running(status="done", rows_read=1_210, rows_new=1_000, rows_rejected=210)
@@ -411,3 +420,70 @@ def test_a_customer_is_erased_with_a_receipt_and_never_just_deleted(boss):
     answer = boss.post(page(Customer, "delete", customer.pk), {"post": "yes"})
     assert answer.status_code == 403
     assert Customer.objects.filter(pk=customer.pk).exists()
+
+
+@pytest.mark.parametrize("model", [Identity, Item])
+def test_what_events_name_is_never_deleted(boss, model):
+    make_rows(1)
+    row = model.objects.get()
+    answer = boss.post(page(model, "delete", row.pk), {"post": "yes"})
+    assert answer.status_code == 403
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_a_saved_form_takes_back_nothing_that_a_worker_wrote_meanwhile(rf, boss):
+    """The row was read before the worker wrote: on PostgreSQL nobody waits."""
+    source = Source.objects.create(name="shop", trust=50)
+    request = rf.post("/")
+    pages = admin.site._registry[Source]
+    form = pages.get_form(request)({"name": "shop", "trust": 70}, instance=source)
+    typed = form.save(commit=False)
+    Source.objects.update(importing_id=7)  # the turn of an import
+    pages.save_model(request, typed, form, True)
+    source.refresh_from_db()
+    assert (source.trust, source.importing_id) == (70, 7)
+
+
+def test_an_address_typed_in_can_be_found_by_its_fingerprint(boss):
+    make_rows(1)
+    customer = Customer.objects.get()
+    boss.post(
+        page(Customer, "change", customer.pk), FORM | {"email": " New@Shop.example"}
+    )
+    customer.refresh_from_db()
+    assert customer.email == "New@Shop.example"
+    assert customer.email_hash == fingerprint("new@shop.example")
+
+
+def typed_key(boss, **typed):
+    source = Source.objects.create(name="shop")
+    form = {"name": "web", "kind": "publishable", "source": source.pk}
+    form |= {"allowed_origins": "", "rate_per_minute": 60, "is_active": "on"}
+    return boss.post(page(ApiKey, "add"), form | typed)
+
+
+def test_the_lists_of_a_key_are_ticked_and_written_one_a_line(boss):
+    typed = "https://shop.example\r\n https://www.shop.example \r\n"
+    typed_key(boss, allowed_origins=typed, scopes=["lists", "events"])
+    key = ApiKey.objects.get()
+    assert key.allowed_origins == ["https://shop.example", "https://www.shop.example"]
+    assert sorted(key.scopes) == ["events", "lists"]
+    shown = boss.get(page(ApiKey, "change", key.pk)).content.decode()
+    assert "https://shop.example\nhttps://www.shop.example</textarea>" in shown
+    ticked = re.findall(r'name="scopes" value="(\w+)"[^>]* checked', shown)
+    assert ticked == ["events", "lists"]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "says"),
+    [
+        ("scopes", ["lists", "every"], "every is not one of the available choices"),
+        ("allowed_origins", '["https://shop.example"]', "is no origin such as"),
+        ("allowed_origins", "shop.example", "is no origin such as https://"),
+        ("allowed_origins", "https://shop.example/page", "is no origin such as"),
+    ],
+)
+def test_a_key_that_the_api_could_not_read_is_refused(boss, field, typed, says):
+    answer = typed_key(boss, **{field: typed})
+    assert says in html.unescape(answer.content.decode())
+    assert not ApiKey.objects.exists()

@@ -93,6 +93,7 @@ def test_without_any_model_there_is_still_an_answer():
         ({"category": "food"}, ["jam", "tea"]),
         ({"exclude": "pan,tea"}, ["jam"]),
         ({"exclude": ["pan", "jam"]}, ["tea"]),
+        ({"exclude": "pan,\0"}, ["jam", "tea"]),
         ({"max_price": "3.5"}, ["jam", "tea"]),
     ],
 )

@@ -35,14 +35,14 @@ def test_an_event_is_recorded_in_our_own_ids():
     known = storefront.make_customer("c-1")
     answer = post(
         storefront.server(),
-        view(kind="purchase", quantity=2, price=1.5, occurred_at="2026-11-01T10:00Z"),
+        view(kind="purchase", quantity=2, price=1.5, occurred_at="2025-11-01T10:00Z"),
     )
     assert answer.status_code == 200
     assert answer.json() == {"accepted": 1, "duplicate": 0, "errors": []}
     event = Event.objects.get()
     assert (event.identity_id, event.item_id) == (known.pk, tea.pk)
     assert (event.kind, event.amount) == (Kind.PURCHASE, 3.0)
-    assert event.occurred_at.isoformat() == "2026-11-01T10:00:00+00:00"
+    assert event.occurred_at.isoformat() == "2025-11-01T10:00:00+00:00"
 
 
 def test_the_same_call_again_adds_nothing():
@@ -78,6 +78,8 @@ def test_an_event_without_a_time_happened_now():
         (view(item_id="half a pair \ud800"), "item_id"),
         (view(launch="one"), "launch"),
         (view(ad=2**70), "ad"),
+        (view(launch="9" * 5000), "launch"),
+        (view(occurred_at="2100-01-01T00:00:00Z"), "occurred_at"),
         ("not an object", ""),
         (None, ""),
     ],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from segmentation.management.base import read_settings
+from segmentation.management.commands import serve
 from segmentation.models import Event, Mapping, ModelRun
 from tests.segmentation.services import behaviour
 from tests.segmentation.services.imports import write
@@ -168,3 +170,12 @@ def test_exit_statuses_and_streams_of_real_commands(started, tmp_path):
     assert "The file is empty." in refused.said()
     assert "Traceback" not in refused.said()
     assert (wrong.wait(), unknown.wait()) == (2, 2)
+
+
+def test_links_lead_to_the_port_that_is_served_unless_told_otherwise(monkeypatch):
+    monkeypatch.setenv("PUBLIC_URL", "https://shop.example")
+    serve.lead_here("0.0.0.0", 8140)  # noqa: S104 (nothing is bound)
+    assert os.environ["PUBLIC_URL"] == "https://shop.example"
+    monkeypatch.delenv("PUBLIC_URL")
+    serve.lead_here("0.0.0.0", 8140)  # noqa: S104
+    assert os.environ["PUBLIC_URL"] == "http://127.0.0.1:8140"

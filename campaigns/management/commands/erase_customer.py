@@ -1,4 +1,4 @@
-"""Erasure: one customer, everywhere, with a receipt."""
+"""Erasure: one customer, from every table, with a receipt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segmentation.management.base import StrataCommand
 
 
 class Command(StrataCommand):
-    help = "Erase a customer everywhere; the answer is the receipt."
+    help = "Erase a customer from every table; the answer is the receipt."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -26,4 +26,6 @@ class Command(StrataCommand):
             )
         except privacy.WhichCustomer as error:
             raise CommandError(str(error)) from error
-        return privacy.erase_customer(customer, now=timezone.now())
+        return privacy.erase_customer(
+            customer, now=timezone.now(), actor_name=self.typed_by()
+        )

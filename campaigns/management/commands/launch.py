@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +16,8 @@ from campaigns.services import planning, sending
 from segmentation.management.base import StrataCommand
 from segmentation.services import jobs
 from segmentation.tasks import hint
+
+LOOK_SECONDS = 0.5
 
 
 class Command(StrataCommand):
@@ -32,26 +35,48 @@ class Command(StrataCommand):
             raise CommandError(f"There is no campaign {options['campaign_id']}.")
         if options["dry_run"]:
             return _answer(None, planning.preview(campaign, timezone.now()))
-        launch = planning.launch_now(campaign, now=timezone.now(), actor=None)
+        launch = planning.launch_now(
+            campaign, now=timezone.now(), actor=None, actor_name=self.typed_by()
+        )
         self.say(f"Launch {launch.pk}: planning …")
-        deed = sending.run if options["wait"] else sending.plan_only
-        try:
-            deed(launch)
-        except jobs.Taken:  # a worker was faster: it does the same
-            _follow(launch, to_the_end=options["wait"])
-        launch.refresh_from_db()
+        if options["wait"]:
+            _send(launch)
+        else:
+            _plan(launch)
         hint(launch)
         by_status = queries.progress([launch.pk]).by_status
         return _answer(launch, planning.plan_of(launch)) | {"deliveries": by_status}
 
 
-def _follow(launch: Launch, *, to_the_end: bool) -> None:
+def _plan(launch: Launch) -> None:
+    try:
+        sending.plan_only(launch)
+    except jobs.Taken:  # a worker was faster: it does the same
+        while launch.status in jobs.UNFINISHED and not planning.is_planned(launch):
+            time.sleep(LOOK_SECONDS)
+            launch.refresh_from_db()
+    launch.refresh_from_db()
+    _check(launch)
+
+
+def _send(launch: Launch) -> None:
+    """Until every delivery has ended, here or at a worker.
+
+    It may be paused, or wait for a push service that asked for patience.
+    """
     while launch.status in jobs.UNFINISHED:
-        if planning.is_planned(launch) and not to_the_end:
-            return
-        time.sleep(0.5)
+        # A launch that waits for a later moment is hinted at ahead of now.
+        if launch.hinted_at is None or launch.hinted_at <= timezone.now():
+            with contextlib.suppress(jobs.Taken):
+                sending.run(launch)
         launch.refresh_from_db()
-    if launch.status != Launch.Status.DONE:
+        if launch.status in jobs.UNFINISHED:
+            time.sleep(LOOK_SECONDS)
+    _check(launch)
+
+
+def _check(launch: Launch) -> None:
+    if launch.status in (Launch.Status.FAILED, Launch.Status.CANCELLED):
         raise CommandError(launch.message)
 
 

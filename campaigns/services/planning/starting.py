@@ -42,8 +42,9 @@ def start_due(now: datetime) -> list[Launch]:
     launches = []
     for campaign in due.order_by("starts_at", "pk"):
         with transaction.atomic():
-            # The update is the lock: of two beats only one gets past it.
-            if not _moves(campaign, (Status.SCHEDULED,), Status.RUNNING):
+            # The update is the lock: of two beats only one gets past it, and none if it
+            # was put off since we looked.
+            if not due.filter(pk=campaign.pk).update(status=Status.RUNNING):
                 continue
             assert campaign.starts_at is not None
             launch, _made = Launch.objects.get_or_create(
@@ -55,7 +56,9 @@ def start_due(now: datetime) -> list[Launch]:
     return launches
 
 
-def launch_now(campaign: Campaign, *, now: datetime, actor: Any) -> Launch:
+def launch_now(
+    campaign: Campaign, *, now: datetime, actor: Any, actor_name: str = ""
+) -> Launch:
     """Start it at once: the queued Launch; refused with a sentence."""
     _check(campaign)
     with transaction.atomic():
@@ -64,7 +67,8 @@ def launch_now(campaign: Campaign, *, now: datetime, actor: Any) -> Launch:
         launch = Launch.objects.create(
             campaign=campaign, scheduled_for=now, created_by=by
         )
-        audit.record(actor, "launch campaign", campaign, {"launch": [None, launch.pk]})
+        changes = {"launch": [None, launch.pk]}
+        audit.record(actor, "launch campaign", campaign, changes, actor_name=actor_name)
     return launch
 
 
@@ -130,13 +134,15 @@ def settle() -> int:
     n_settled = 0
     for campaign in idle:
         launch = campaign.launches.order_by("-pk").first()
+        # Still idle? Somebody may have resumed it since we looked.
+        row = idle.filter(pk=campaign.pk)
         with transaction.atomic():
             if launch is not None and launch.status == Launch.Status.CANCELLED:
                 close_cancelled(launch)
-                both = (Status.RUNNING, Status.PAUSED)
-                n_settled += _moves(campaign, both, Status.CANCELLED)
+                n_settled += row.update(status=Status.CANCELLED)
             elif launch is not None:
-                n_settled += _moves(campaign, (Status.RUNNING,), Status.PAUSED)
+                running = row.filter(status=Status.RUNNING)
+                n_settled += running.update(status=Status.PAUSED)
     return n_settled
 
 

@@ -212,9 +212,9 @@ def _complete(launch: Launch, held: jobs.Held) -> None:
             % {"done": sent.n_terminal, "all": sent.n_deliveries}
         )
     n_accepted = sent.by_status[Delivery.Status.ACCEPTED]
-    message = _("%(accepted)d of %(all)d messages were accepted.") % {
-        "accepted": n_accepted,
-        "all": sent.n_deliveries,
+    message = _("%(accepted)s of %(all)s messages were accepted.") % {
+        "accepted": f"{n_accepted:,}",
+        "all": f"{sent.n_deliveries:,}",
     }
     with transaction.atomic():
         held.guard()

@@ -57,18 +57,22 @@ class ALS(Recommender):
     def candidates(cls, purpose: str) -> list[dict[str, Any]]:
         return [{"regularization": 10.0}, {"regularization": 1.0, "n_factors": 32}]
 
-    def _fit(
-        self,
-        data: Interactions,
-        validation: evaluation.Holdout | None,
-        on_epoch: OnEpoch | None,
-    ) -> None:
+    def _check_params(self) -> None:
         require(
             self.weighting in WEIGHTINGS,
             f"weighting must be one of {', '.join(WEIGHTINGS)}.",
         )
         require(self.n_factors >= 1, "n_factors must be at least 1.")
         require(self.iterations >= 1, "iterations must be at least 1.")
+        require(self.regularization >= 0, "regularization must be 0 or more.")
+        require(self.alpha > 0, "alpha must be positive.")
+
+    def _fit(
+        self,
+        data: Interactions,
+        validation: evaluation.Holdout | None,
+        on_epoch: OnEpoch | None,
+    ) -> None:
         # implicit is ten times slower where its threads and those of BLAS compete.
         with threadpool_limits(1, "blas"):
             solver = AlternatingLeastSquares(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -80,6 +81,7 @@ class Recommender(ABC):
 
         `validation` serves models that stop early; `on_epoch` may raise to cancel.
         """
+        self._check_params()
         _check(data)
         self.users_, self.items_ = data.users, data.items
         self.user_items_ = data.user_items
@@ -147,6 +149,9 @@ class Recommender(ABC):
         for name, value in state.items():
             setattr(model, name, value)
         return model
+
+    def _check_params(self) -> None:  # noqa: B027 (not every model has limits)
+        """Raise BadParameter where a parameter is out of range."""
 
     @abstractmethod
     def _fit(
@@ -231,7 +236,27 @@ def construct(kind: type[Recommender], params: dict[str, Any]) -> Recommender:
             f"{kind.algorithm} has no parameter {', '.join(unknown)}; "
             f"it knows {', '.join(_signature(kind)) or 'none'}."
         )
-    return kind(**params)
+    for name, value in params.items():
+        _check_type(name, value, inspect.signature(kind).parameters[name])
+    model = kind(**params)
+    model._check_params()
+    return model
+
+
+def _check_type(name: str, value: Any, parameter: inspect.Parameter) -> None:
+    """A value has the type of its default: 8 is a number, "8" and true are none."""
+    default = parameter.default
+    if value is None and "None" in str(parameter.annotation):
+        return
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, str):
+        require(isinstance(value, str), f"{name} must be a text, not {value!r}.")
+    elif isinstance(default, int) and not isinstance(default, bool):
+        whole = number and isinstance(value, int)
+        require(whole, f"{name} must be a whole number, not {value!r}.")
+    elif isinstance(default, float):
+        finite = number and math.isfinite(value)
+        require(finite, f"{name} must be a number, not {value!r}.")
 
 
 def _signature(kind: type[Recommender]) -> Iterable[str]:

@@ -40,6 +40,10 @@ class PersonalFrequency(Recommender):
             return []
         return [{"half_life_days": days} for days in (*HALF_LIVES_DAYS, None)]
 
+    def _check_params(self) -> None:
+        half_life = self.half_life_days
+        require(half_life is None or half_life > 0, "half_life_days must be positive.")
+
     def _fit(
         self,
         data: Interactions,
@@ -47,7 +51,6 @@ class PersonalFrequency(Recommender):
         on_epoch: OnEpoch | None,
     ) -> None:
         half_life = self.half_life_days
-        require(half_life is None or half_life > 0, "half_life_days must be positive.")
         recent = data if half_life is None else data.decayed(half_life)
         matrix = recent.user_items
         users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

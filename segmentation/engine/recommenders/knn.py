@@ -55,18 +55,22 @@ class ItemKNN(Recommender):
             return [{}, {"n_neighbors": 500, "b": 0.1}, {"weighting": "tfidf"}]
         return []
 
-    def _fit(
-        self,
-        data: Interactions,
-        validation: evaluation.Holdout | None,
-        on_epoch: OnEpoch | None,
-    ) -> None:
+    def _check_params(self) -> None:
         require(
             self.weighting in WEIGHTINGS,
             f"weighting must be one of {', '.join(WEIGHTINGS)}.",
         )
         require(self.counts in COUNTS, f"counts must be one of {', '.join(COUNTS)}.")
         require(self.n_neighbors >= 1, "n_neighbors must be at least 1.")
+        require(self.k1 >= 0, "k1 must be 0 or more.")
+        require(0 <= self.b <= 1, "b must be from 0 to 1.")
+
+    def _fit(
+        self,
+        data: Interactions,
+        validation: evaluation.Holdout | None,
+        on_epoch: OnEpoch | None,
+    ) -> None:
         # An item finds itself, too: one more than asked for.
         finder = nearest_neighbours.ItemItemRecommender(K=self.n_neighbors + 1)
         finder.fit(self._weighted(data.user_items), show_progress=False)

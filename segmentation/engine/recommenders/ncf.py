@@ -7,12 +7,14 @@ is NumPy arrays.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from segmentation.engine import evaluation
 from segmentation.engine.interactions import DataError, Interactions
@@ -30,7 +32,7 @@ BATCH = 8192  # examples a step, negatives included
 MIN_STEPS = 16  # of an epoch, so that small data also get some
 STEPS_PER_CALL = 64
 VALIDATION_USERS = 1000
-CACHE_CELLS = 1 << 16  # of a hidden layer at a time: in cache it is nine times faster
+CACHE_CELLS = 1 << 17  # of a hidden layer at a time: it must fit in the cache
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
 
 Floats = NDArray[np.float32]
@@ -79,11 +81,11 @@ class NCF(Recommender):
         n_factors: int = 64,
         layers: tuple[int, ...] = (32, 16, 8),
         n_negatives: int = 4,
-        epochs: int = 10,
+        epochs: int = 6,
         patience: int = 3,
         learning_rate: float = 8e-3,
-        learning_rate_decay: float = 0.75,
-        weight_decay: float = 1.0,
+        learning_rate_decay: float = 0.6,
+        weight_decay: float = 2.0,
         seed: int = 7,
     ) -> None:
         self.network = network
@@ -173,29 +175,31 @@ class NCF(Recommender):
     def _scores(self, rows: NDArray[np.int64]) -> Floats:
         n_gmf, n_mlp = self.widths
         users, items = self.user_vectors_[rows], self.item_vectors_
-        scores = users[:, :n_gmf] @ items[:, :n_gmf].T
-        scores += self.item_bias_
-        if n_mlp:
-            self._add_mlp(scores, users[:, n_gmf:], items[:, n_gmf:])
+        # The products are small: threads would mostly wait for each other.
+        with _threads().limit(limits=1, user_api="blas"):
+            scores = users[:, :n_gmf] @ items[:, :n_gmf].T
+            scores += self.item_bias_
+            if n_mlp:
+                self._add_mlp(scores, users[:, n_gmf:], items[:, n_gmf:])
         return scores
 
     def _add_mlp(self, scores: Floats, users: Floats, items: Floats) -> None:
+        """Hidden layers lie units x (users * items): long rows are what NumPy likes."""
         (kernel, bias), *deeper = self._dense_layers()
-        n_mlp = users.shape[1]
+        n_users, n_mlp = users.shape
         # The first layer is linear in [user, item]: one part of each, then added.
-        of_user = (users @ kernel[:n_mlp] + bias)[:, None]
-        of_item = items @ kernel[n_mlp:]
+        of_user = (users @ kernel[:n_mlp] + bias).T[:, :, None]
+        of_item = np.ascontiguousarray((items @ kernel[n_mlp:]).T)[:, None]
         step = max(1, CACHE_CELLS // of_user.size)
         for start in range(0, len(items), step):
-            hidden = of_user + of_item[start : start + step]
-            hidden = np.maximum(hidden, 0, out=hidden).reshape(-1, hidden.shape[-1])
+            hidden = of_user + of_item[:, :, start : start + step]
+            hidden = np.maximum(hidden, 0, out=hidden).reshape(len(hidden), -1)
             for kernel, bias in deeper:
-                hidden = hidden @ kernel
-                hidden += bias
+                hidden = kernel.T @ hidden
+                hidden += bias[:, None]
                 np.maximum(hidden, 0, out=hidden)
-            scores[:, start : start + step] += (hidden @ self.output_).reshape(
-                len(users), -1
-            )
+            part = (self.output_ @ hidden).reshape(n_users, -1)
+            scores[:, start : start + step] += part
 
     def _dense_layers(self) -> list[tuple[Floats, Floats]]:
         pairs, start = [], 0
@@ -260,91 +264,107 @@ def _trainer(
     """Run one epoch (-> mean loss of an example) and read the weights."""
     tf = _tensorflow()
     matrix = data.user_items
-    initial = _initial(model, *matrix.shape)
-    item_table = np.column_stack([initial.items, initial.bias])
-    start = [initial.users, item_table, initial.output, *initial.dense]
-    variables = [tf.Variable(value) for value in start]
-    owners = np.repeat(
-        np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr)
-    )
-    log = tf.constant(owners), tf.constant(matrix.indices.astype(np.int32))
-    n_positives = int(
-        np.clip(matrix.nnz // MIN_STEPS, 1, BATCH // (1 + model.n_negatives))
-    )
+    n_users, n_items = matrix.shape
+    initial = _initial(model, n_users, n_items)
+    tables = _padded(initial.users), _padded(np.c_[initial.items, initial.bias])
+    weights = [tf.constant(part) for part in (*tables, initial.output, *initial.dense)]
+    state = [weights, *([tf.zeros_like(part) for part in weights] for _ in range(2))]
+    owners = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(matrix.indptr))
+    rng = np.random.default_rng(model.seed)
+    n_positives = min(matrix.nnz // MIN_STEPS, BATCH // (1 + model.n_negatives)) or 1
     n_steps = -(-matrix.nnz // n_positives)
-    run_steps = _compiled(tf, model, variables, n_positives)
+    shape = (STEPS_PER_CALL, n_positives, 1 + model.n_negatives)
+    run_steps = _compiled(model.widths, model.weight_decay)
 
     def run_epoch(epoch: int) -> float:
+        nonlocal state
         rate = model.learning_rate * model.learning_rate_decay ** (epoch - 1)
         total = 0.0
         for done in range(0, n_steps, STEPS_PER_CALL):
-            steps = tf.constant(min(STEPS_PER_CALL, n_steps - done))
-            first = tf.constant((epoch - 1) * n_steps + done)
-            total += float(run_steps(*log, first, steps, tf.constant(rate)))
+            draws = rng.integers(0, matrix.nnz, shape)
+            # One draw is a positive, the items of the others are its negatives.
+            users, items = owners[draws[..., 0]], matrix.indices[draws]
+            steps = min(STEPS_PER_CALL, n_steps - done)
+            numbers = (epoch - 1) * n_steps + done, steps, rate
+            state, loss = run_steps(
+                state, *(tf.constant(part) for part in (users, items, *numbers))
+            )
+            total += float(loss)
         return total / (n_steps * (1 + model.n_negatives))
 
-    def weights() -> Weights:
-        users, items, output, *dense = (variable.numpy() for variable in variables)
-        return Weights(users, items[:, :-1], items[:, -1], output, dense)
+    def read() -> Weights:
+        users, items, output, *dense = (part.numpy() for part in state[0])
+        items = items[:n_items]
+        return Weights(users[:n_users], items[:, :-1], items[:, -1], output, dense)
 
-    return run_epoch, weights
+    return run_epoch, read
 
 
-def _compiled(
-    tf: Any, model: NCF, variables: list[Any], n_positives: int
-) -> Callable[..., Any]:
-    """Some steps of training as one XLA program that updates the variables."""
-    first_moments = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
-    second_moments = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
-    # The last column of the item table is the bias: it is not pulled to zero.
-    shrunk = np.ones((1, variables[1].shape[1]), np.float32)
-    shrunk[0, -1] = 0
-    decays = [model.weight_decay, model.weight_decay * shrunk]
-    decays += [0.0] * (len(variables) - 2)
+def _padded(table: Floats) -> Floats:
+    """With up to an eighth more rows, so that fits of like sizes share a program."""
+    step = 1 << max(len(table).bit_length() - 4, 0)
+    return np.pad(table, ((0, -len(table) % step), (0, 0)))
 
-    def step(users: Any, items: Any, number: Any, rate: Any) -> Any:
-        seed = tf.stack([model.seed, number])
-        shape = (n_positives, 1 + model.n_negatives)
-        draws = tf.random.stateless_uniform(shape, seed, 0, users.shape[0], tf.int32)
-        # One draw of the log is a positive, the items of the others are its negatives.
-        owner, candidates = tf.gather(users, draws[:, 0]), tf.gather(items, draws)
-        with tf.GradientTape() as tape:
-            logits = _logits(tf, model, variables, owner, candidates)
-            labels = tf.one_hot(tf.zeros(n_positives, tf.int32), shape[1])
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_sum(losses) / n_positives
-        gradients = tape.gradient(loss, variables)
-        time = tf.cast(number + 1, tf.float32)
-        pace = rate * tf.sqrt(1 - BETA_2**time) / (1 - BETA_1**time)
-        for variable, gradient, first, second, decay in zip(
-            variables, gradients, first_moments, second_moments, decays, strict=True
-        ):
-            dense = tf.convert_to_tensor(gradient)
-            first.assign(BETA_1 * first + (1 - BETA_1) * dense)
-            second.assign(BETA_2 * second + (1 - BETA_2) * dense * dense)
-            move = pace * first / (tf.sqrt(second) + EPSILON)
-            variable.assign(variable * (1 - rate * decay) - move)
-        return loss
 
-    def run_steps(users: Any, items: Any, first: Any, steps: Any, rate: Any) -> Any:
-        return tf.while_loop(
-            lambda done, total: done < steps,
-            lambda done, total: (
-                done + 1,
-                total + step(users, items, first + done, rate),
-            ),
-            (tf.constant(0), tf.constant(0.0)),
-        )[1]
+@functools.lru_cache(maxsize=len(NETWORKS))
+def _compiled(widths: tuple[int, int], weight_decay: float) -> Callable[..., Any]:
+    """Some steps of training as one XLA program.
+
+    State (weights, first and second moments, each a list of arrays) in, state and
+    summed loss out.
+    """
+    tf = _tensorflow()
+
+    def run_steps(
+        state: Any, users: Any, items: Any, first: Any, steps: Any, rate: Any
+    ) -> Any:
+        labels = tf.one_hot(tf.zeros(users.shape[1], tf.int32), items.shape[2])
+
+        def body(done: Any, state: Any, total: Any) -> Any:
+            weights = state[0]
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                logits = _logits(tf, widths, weights, users[done], items[done])
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+                loss = tf.reduce_sum(losses) / users.shape[1]
+            gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, weights)]
+            state = _adam(tf, state, gradients, first + done, rate, weight_decay)
+            return done + 1, state, total + loss
+
+        start = (tf.constant(0), state, tf.constant(0.0))
+        return tf.while_loop(lambda done, *_: done < steps, body, start)[1:]
 
     return tf.function(run_steps, jit_compile=True, autograph=False)
 
 
+def _adam(
+    tf: Any, state: Any, gradients: Any, number: Any, rate: Any, weight_decay: float
+) -> list[list[Any]]:
+    """The state after one step of Adam; the two tables also shrink."""
+    weights = state[0]
+    # The last column of the item table is the bias: it is not pulled to zero.
+    shrunk = np.ones((1, weights[1].shape[1]), np.float32)
+    shrunk[0, -1] = 0
+    decays = [weight_decay, weight_decay * shrunk] + [0.0] * (len(weights) - 2)
+    time = tf.cast(number + 1, tf.float32)
+    pace = rate * tf.sqrt(1 - BETA_2**time) / (1 - BETA_1**time)
+    updated = []
+    for weight, first, second, gradient, decay in zip(
+        *state, gradients, decays, strict=True
+    ):
+        first = BETA_1 * first + (1 - BETA_1) * gradient
+        second = BETA_2 * second + (1 - BETA_2) * gradient * gradient
+        move = pace * first / (tf.sqrt(second) + EPSILON)
+        updated.append((weight * (1 - rate * decay) - move, first, second))
+    return [list(parts) for parts in zip(*updated, strict=True)]
+
+
 def _logits(
-    tf: Any, model: NCF, variables: list[Any], owner: Any, candidates: Any
+    tf: Any, widths: tuple[int, int], weights: list[Any], owner: Any, candidates: Any
 ) -> Any:
     """Logits P x (1 + negatives): each user against its positive and its negatives."""
-    user_table, item_table, output, *dense = variables
-    n_gmf, n_mlp = model.widths
+    user_table, item_table, output, *dense = weights
+    n_gmf, n_mlp = widths
     user = tf.gather(user_table, owner)[:, None]
     item = tf.gather(item_table, candidates)
     logits = item[..., -1]
@@ -364,6 +384,12 @@ def _logits(
             hidden = tf.nn.relu(tf.tensordot(hidden, kernel, 1) + bias)
         logits += tf.reduce_sum(hidden * output[n_gmf:], axis=-1)
     return logits
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """Made once: it looks through all libraries, and TensorFlow brings many."""
+    return ThreadpoolController()
 
 
 def _tensorflow() -> Any:

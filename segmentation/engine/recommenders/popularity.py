@@ -47,13 +47,15 @@ class Popularity(Recommender):
         rows = np.zeros(len(order), np.int64)
         return topn.pack(rows, order, self.popularity_[order], 1, n)
 
+    def _check_params(self) -> None:
+        require(self.count in COUNTS, f"count must be one of {', '.join(COUNTS)}.")
+
     def _fit(
         self,
         data: Interactions,
         validation: evaluation.Holdout | None,
         on_epoch: OnEpoch | None,
     ) -> None:
-        require(self.count in COUNTS, f"count must be one of {', '.join(COUNTS)}.")
         weights = data.user_items.data if self.count == "weight" else None
         n_items = len(data.items)
         sums = np.bincount(data.user_items.indices, weights, minlength=n_items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from typing import Any
@@ -15,6 +16,8 @@ from segmentation.management.base import StrataCommand
 from segmentation.management.commands import work
 from segmentation.services import operators
 
+EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
+
 
 class Command(StrataCommand):
     help = "Migrate, then serve the pages with workers and beat beside them."
@@ -25,14 +28,16 @@ class Command(StrataCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def run(self, **options: Any) -> dict[str, Any]:
+        where = {name: options[name] for name in ("host", "port")}
+        lead_here(**where)
         told = processes.until_told()
         call_command("migrate", verbosity=0)
         self.introduce()
         family = processes.Family(self.say)
         try:
-            start_web(family, options["host"], options["port"])
+            start_web(family, **where)
             work.start(family)
-            self.say(f"Open http://{options['host']}:{options['port']}/ · Ctrl-C stops")
+            self.say(f"Open {address(**where)}/ · Ctrl-C stops")
             while not told.wait(1):
                 family.look_after()
         finally:
@@ -44,6 +49,16 @@ class Command(StrataCommand):
         if password:
             self.say(f"Log in as {operators.NAME} with the password {password}")
             self.say("It is shown this once; change it in the admin.")
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser on this machine finds what listens there."""
+    return f"http://{'127.0.0.1' if host in EVERYWHERE else host}:{port}"
+
+
+def lead_here(host: str, port: int) -> None:
+    """Let the links that the processes below sign lead to this port, unless told."""
+    os.environ.setdefault("PUBLIC_URL", address(host, port))
 
 
 def start_web(family: processes.Family, host: str, port: int) -> None:

@@ -4,6 +4,16 @@
   if (window.strataStarted) return; // Unfold may load this on every page, a form once more
   window.strataStarted = true;
 
+  // Unfold writes a chosen file's name into the first text field near it. Where a file is
+  // brought in that is its source, and its customers would become other people.
+  document.addEventListener(
+    "change",
+    (event) => {
+      if (event.target.matches?.(".st-field input[type=file]")) event.stopPropagation();
+    },
+    true,
+  );
+
   // Progress: fetch a fragment, put it in, stop when it says that the deed is over.
   const EVERY_MS = 1500;
   const PATIENCE = 20; // failed polls in a row before we stop asking

@@ -170,7 +170,7 @@ def test_retry_after_may_be_a_date():
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(None, None), ("", None), ("soon", None), ("-5", 0), ("9" * 30, 86_400)],
+    [(None, None), ("", None), ("soon", None), ("-5", 0), ("9" * 400, 86_400)],
 )
 def test_a_strange_retry_after_does_no_harm(value, seconds):
     assert webpush.retry_after(value, now=0) == seconds

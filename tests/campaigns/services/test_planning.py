@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign, Consent, Delivery, Launch, Recipient
 from campaigns.services import audience, planning, sending
 from segmentation.models import Event, Kind
-from segmentation.services import jobs
+from segmentation.services import identities, jobs
 from segmentation.services import people as who_is_who
 from tests import storefront
 from tests.campaigns import worlds
@@ -225,8 +226,12 @@ def test_a_campaign_without_content_or_audience_is_refused_with_a_sentence():
         ({"title": "{{ recommendations.0.titel }}"}, "titel"),
         ({"body": "{{ customer.name|nosuch }}"}, "nosuch"),
         ({"body": "{% include 'admin/base.html' %}"}, "include"),
-        ({"body": "{{ unclosed"}, None),
-        ({"link": "javascript:alert(1)"}, "not a web address"),
+        ({"body": "{{ unclosed"}, "stands alone"),
+        ({"title": "Hi } there {"}, None),
+        ({"link": "javascript:alert(1)"}, "must begin with https://"),
+        ({"link": "www.shop.example/tea"}, "must begin with https://"),
+        ({"link": "{{ recommendations.0.url }}"}, None),
+        ({"link": "/tea"}, None),
     ],
 )
 def test_a_wrong_template_is_found_before_anything_is_sent(fields, said):
@@ -270,6 +275,21 @@ def test_cancelling_closes_the_rest_of_a_launch_that_failed_too():
     assert set(launch.deliveries.values_list("status", flat=True)) == {"cancelled"}
 
 
+def test_what_a_visitor_agreed_to_ends_when_they_log_in():
+    """The account may have said no; its browser subscribes again, as itself."""
+    source = worlds.make_source()
+    visitor = identities.resolve(source, visitor="v-1").customer
+    worlds.make_reachable([visitor])
+    campaign = worlds.make_campaign(holdout_share=0.0)
+    launch = worlds.make_planned(campaign)
+    assert arms(launch) == {visitor.pk: "treated"}
+    identities.resolve(source, customer="c-1", visitor="v-1")
+    sending.run(launch)
+    assert launch.deliveries.get().status == Delivery.Status.CANCELLED
+    again = worlds.make_planned(worlds.make_campaign(name="again"))
+    assert "treated" not in arms(again).values()
+
+
 def test_a_withdrawn_consent_is_no_consent():
     people = worlds.make_people(5)
     worlds.make_reachable(people)
@@ -295,3 +315,38 @@ def test_a_campaign_never_says_running_when_its_launch_has_ended(
     assert campaign.status == campaign_status
     left = "cancelled" if launch_status == "cancelled" else "planned"
     assert set(launch.deliveries.values_list("status", flat=True)) == {left}
+
+
+def while_beat_looks(deed):
+    """Do something right after the first statement of the block."""
+    seen: list[str] = []
+
+    def meanwhile(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        seen.append(sql)
+        if len(seen) == 1:
+            deed()
+        return result
+
+    return connection.execute_wrapper(meanwhile)
+
+
+def test_who_resumes_while_beat_looks_is_not_paused_again():
+    worlds.make_reachable(worlds.make_people(5))
+    campaign = worlds.make_campaign(holdout_share=0.0)
+    worlds.make_planned(campaign)
+    Launch.objects.update(status="failed")
+    with while_beat_looks(lambda: planning.resume(campaign, actor=None)):
+        planning.settle()
+    campaign.refresh_from_db()
+    assert campaign.status == "running"
+
+
+def test_what_is_put_off_while_beat_looks_does_not_start():
+    now = timezone.now()
+    campaign = worlds.make_campaign()
+    planning.schedule(campaign, now, actor=None)
+    later = now + timedelta(days=1)
+    with while_beat_looks(lambda: planning.schedule(campaign, later, actor=None)):
+        assert planning.start_due(now) == []
+    assert planning.start_due(later)[0].scheduled_for == later

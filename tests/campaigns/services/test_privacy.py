@@ -30,7 +30,8 @@ def person() -> Customer:
     person.save()
     worlds.make_reachable(people)
     storefront.make_segment("one", *people, size=3)
-    worlds.buy(person)
+    [item] = worlds.make_items(1)
+    worlds.buy(person, item)
     launch = worlds.make_planned(worlds.make_campaign(holdout_share=0.0))
     delivery = launch.deliveries.get(recipient__customer=person)
     tracking.count(tracking.Link(Use.CLICKED, delivery.pk), now=NOW)
@@ -40,7 +41,10 @@ def person() -> Customer:
         placement=placement, identity_id=identity.pk, decided_at=NOW
     )
     ServedList.objects.create(
-        identity_id=identity.pk, purpose="discover", list_source="popular"
+        identity_id=identity.pk,
+        purpose="discover",
+        list_source="popular",
+        item_ids=[item.pk],
     )
     return person
 
@@ -61,12 +65,24 @@ def test_an_export_holds_what_is_kept_in_plain_words(person):
     found = json.loads(json.dumps(privacy.export_customer(person), default=str))
     assert found["customer"]["name"] == "Ada"
     assert found["identities"][0]["external_id"] == "c0"
-    assert len(found["events"]) == 2  # bought, clicked
+    bought, clicked = sorted(found["events"], key=lambda row: row["kind"] != "purchase")
+    assert (bought["kind"], bought["item"], bought["amount"]) == (
+        "purchase",
+        "i0",
+        10.0,
+    )
+    led = (clicked["kind"], clicked["ref_kind"], clicked["ref"])
+    assert led == ("message_clicked", "launch", "Autumn")
     assert found["consents"][0]["granted"] is True
-    assert found["campaigns"][0]["arm"] == "treated"
-    assert found["reactions"][0]["kind"] == "clicked"
-    assert found["segments"][0]["segment__name"] == "one"
-    assert len(found["contact_points"]) == len(found["served_lists"]) == 1
+    [told] = found["campaigns"]
+    assert told == {"campaign": "Autumn", "arm": "treated", "reason": "", "items": []}
+    [reaction] = found["reactions"]
+    assert (reaction["kind"], reaction["campaign"]) == ("clicked", "Autumn")
+    assert found["segments"][0]["segment_name"] == "one"
+    assert found["contact_points"][0]["address"] == f"{person.pk}/0"
+    assert found["served_lists"][0]["items"] == ["i0"]
+    numbers = {row for row in json.dumps(found).split('"') if row.endswith("_id")}
+    assert numbers == {"external_id", "visitor_id"}  # theirs; ours say nothing to them
 
 
 def test_an_erased_person_is_in_no_table_any_more(person):

@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from segmentation.engine import evaluation, interactions, recommenders
-from segmentation.engine.recommenders import base
+from segmentation.engine.recommenders import base, ncf
 from tests import checkerboard
 
 NETWORKS = ("gmf", "mlp", "neumf")
@@ -117,3 +118,29 @@ def test_a_loaded_model_recommends_without_tensorflow(tmp_path):
 def test_a_parameter_out_of_range_is_named(params, word):
     with pytest.raises(base.BadParameter, match=word):
         recommenders.create("ncf", **params).fit(world())
+
+
+@pytest.mark.slow
+def test_the_fits_of_a_training_compile_once():
+    ncf._compiled.cache_clear()
+    model = small(network="gmf", epochs=1)
+    model.fit(world())
+    late = {
+        "user_id": ["new"],
+        "item_id": [3],
+        "weight": [1.0],
+        "timestamp": [19_090.0],
+    }
+    frame = pd.concat([checkerboard.frame(), pd.DataFrame(late)])
+    small(network="gmf", epochs=1).fit(interactions.Interactions.from_frame(frame))
+    program = ncf._compiled(model.widths, model.weight_decay)
+    assert program.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.slow
+def test_the_seed_decides_the_model():
+    first, again, other = (
+        small(network="neumf", epochs=2, seed=seed).fit(world()) for seed in (3, 3, 4)
+    )
+    assert np.array_equal(first.item_vectors_, again.item_vectors_)
+    assert not np.array_equal(first.item_vectors_, other.item_vectors_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -276,3 +276,16 @@ def test_a_return_is_positive_however_it_is_told():
     )
     found = {(e.kind, e.quantity, e.amount) for e in Event.objects.all()}
     assert found == {(Kind.RETURN, 1.0, 4.0), (Kind.PURCHASE, 1.0, -4.0)}
+
+
+def test_a_clock_that_is_a_little_ahead_is_believed_and_next_year_is_not():
+    soon, late = NOW + timedelta(minutes=9), NOW + timedelta(minutes=11)
+    told = record(row(occurred_at=late), row(occurred_at=soon), row(kind="juggle"))
+    assert [(error.index, error.field) for error in told.errors] == [
+        (0, "occurred_at"),
+        (2, "kind"),
+    ]
+    assert "more than 10 minutes ahead" in told.errors[0].message
+    assert told.n_new == 1
+    assert Event.objects.get().occurred_at == soon
+    assert record(row(occurred_at=late)).n_new == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import numpy as np
 import pytest
 
-from segmentation.models import Category, Event, Item, ServedList
+from segmentation.models import Category, Event, ImportJob, Item, ServedList
 from segmentation.services import events, recommending
 from tests import storefront
 
@@ -64,6 +66,36 @@ def test_without_any_run_what_was_bought_most_is_popular(items):
     assert Event.objects.count() == 6
     answer = discover(None, n=2)
     assert (answer.run_id, names(answer)) == (None, ["cake", "jam"])
+
+
+def test_before_any_run_purchases_are_not_counted_on_every_call(
+    items, django_assert_num_queries
+):
+    buy("cake")
+    assert names(discover(None, n=1)) == ["cake"]
+    for _more in range(2):
+        buy("jam")
+    with django_assert_num_queries(1):  # the items of the list
+        assert names(discover(None, n=1)) == ["cake"]
+    recommending._most_bought.forget()
+    assert names(discover(None, n=1)) == ["jam"]
+
+
+def test_what_an_unfinished_import_brought_is_not_popular_yet(items):
+    buy("cake")
+    for _more in range(2):
+        buy("jam")
+    job = ImportJob.objects.create(
+        kind="events", source=storefront.source(), path="x", status="failed"
+    )
+    jam = Item.objects.get(external_id="jam")
+    Event.objects.filter(item_id=jam.pk).update(import_id=job.pk)
+    assert names(discover(None)) == ["cake"]
+
+
+def buy(item: str) -> None:
+    row = {"customer": "c", "item": item, "kind": "purchase", "event_id": uuid4().hex}
+    events.record_events([row], source=storefront.source(), now=storefront.NOW)
 
 
 def test_nothing_known_at_all_is_an_empty_list_and_no_error():

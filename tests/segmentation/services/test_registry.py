@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 import urllib.request
@@ -73,6 +74,14 @@ def test_purposes_do_not_replace_each_other():
 def test_a_run_without_an_artifact_cannot_live():
     run = ModelRun.objects.create(algorithm="als", purpose="again")
     with pytest.raises(jobs.Refused, match="no artifact"):
+        registry.promote(run)
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "cancelled"])
+def test_a_run_that_is_not_finished_cannot_live(status):
+    run = finished()
+    ModelRun.objects.update(status=status)  # it has an artifact, nobody knows more
+    with pytest.raises(jobs.Refused, match="only a finished one"):
         registry.promote(run)
 
 
@@ -210,3 +219,23 @@ def test_a_switch_is_seen_by_another_process_within_five_seconds(live_web):
     switched = time.monotonic()
     until(lambda: served() == second.pk, seconds=10)
     assert time.monotonic() - switched < 5
+
+
+def test_old_copies_of_what_is_not_live_leave_this_disk(far_storage):
+    old, live, fresh = (finished() for _ in range(3))
+    registry.promote(live)
+    copies = [registry.local_folder(run.artifact) for run in (old, live)]
+    for copy in copies:
+        os.utime(copy, (0, 0))
+    copies.append(registry.local_folder(fresh.artifact))
+    assert [copy.exists() for copy in copies] == [False, True, True]
+
+
+def test_the_scratch_of_a_killed_training_goes_after_a_day():
+    left = conf.home() / f"{registry.NEW}abc"
+    left.mkdir()
+    finished()
+    assert left.exists()  # somebody may be writing it
+    os.utime(left, (0, 0))
+    finished()
+    assert not left.exists()

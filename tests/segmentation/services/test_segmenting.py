@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from django.db import connection
 
 from segmentation import queries
 from segmentation.models import (
@@ -127,3 +130,28 @@ def test_a_set_whose_model_is_gone_is_refused_in_a_sentence(taste):
     SegmentSet.objects.update(status="queued", run=None)
     with pytest.raises(jobs.Refused, match="was removed"):
         again(SegmentSet.objects.get(pk=made.pk))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sets_that_go_live_at_once_leave_one_live_and_no_error():
+    together, wrong = threading.Barrier(4), []
+
+    def go_live() -> None:
+        made = SegmentSet.objects.create(method="kmeans")
+        try:
+            with jobs.hold(made) as held:
+                together.wait()
+                segmenting._go_live(made, held)
+        except Exception as error:
+            wrong.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=go_live) for _number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+    stages = SegmentSet.objects.values_list("stage", flat=True)
+    assert sorted(stages) == ["live", *["retired"] * 3]

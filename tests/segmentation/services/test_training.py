@@ -149,6 +149,19 @@ def test_what_cannot_be_is_refused_before_it_starts(algorithm, purpose, says):
     assert not ModelRun.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"count": "votes"}, "count must be one of"),
+        ({"depth": 3}, "has no parameter depth"),
+    ],
+)
+def test_impossible_parameters_are_refused_before_it_starts(params, says):
+    with pytest.raises(jobs.Refused, match=says):
+        training.create_run("popularity", "discover", params=params)
+    assert not ModelRun.objects.exists()
+
+
 def test_without_behaviour_there_is_nothing_to_learn():
     with pytest.raises(jobs.Refused, match="import events first"):
         train("popularity", "discover")
@@ -169,8 +182,6 @@ def test_without_behaviour_there_is_nothing_to_learn():
         ),
         ({"min_lines": "many"}, "min_lines is “many”"),
         ({"period_days": -1}, "period_days is “-1”"),
-        ({"count": "votes"}, "count must be one of"),
-        ({"depth": 3}, "has no parameter depth"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused_in_a_sentence(params, says):
@@ -196,3 +207,14 @@ def test_a_few_lines_long_after_all_others_do_not_make_the_test():
     assert after.status == "done"
     assert after.metrics["again"]["n_users"] > 1
     assert after.protocol["test_from"][:4] == before["test_from"][:4]
+
+
+def test_what_happens_after_the_test_part_changes_no_figure_of_it():
+    source = world()
+    before = train("popularity", "again")
+    told = {"test_from": before.protocol["test_from"]}
+    behaviour.record(source, [purchase("c-00", "i-00", week=400)] * 3)
+    after = train("popularity", "again", **told)
+    assert after.protocol["test_until"] == before.protocol["test_until"]
+    assert after.metrics["again"] == before.metrics["again"]
+    assert after.snapshot["lines"] > before.snapshot["lines"]
