@@ -273,9 +273,26 @@ class ColumnsPage:
                 found.append(text)
             if row["form"].is_bound and row["form"].errors:
                 found.append(_("%(field)s: see what is wrong there.") % words)
-        if self.preview.problem:
+        if self._missing:
+            names = ", ".join(self._missing)
+            found.append(_("Still without a column: %(names)s.") % {"names": names})
+        elif self.preview.problem:
             found.append(self.preview.problem)
         return found
+
+    @cached_property
+    def _missing(self) -> list[str]:
+        """Fields that the file must fill and does not, as a person calls them."""
+        needed = [(name,) for name in mapping.REQUIRED[self.kind]]
+        if self.kind == "events":
+            needed.append(("customer", "visitor"))
+        if self.kind == "links":
+            needed.append(("same_as", "visitor"))
+        return [
+            _(" or ").join(import_words.label(name) for name in names)
+            for names in needed
+            if not set(names) & set(self.columns)
+        ]
 
     @property
     def is_ready(self) -> bool:

@@ -256,7 +256,7 @@ def kinds() -> list[tuple[str, str]]:
 
 def meaning_choices(*, is_known: bool) -> list[tuple[str, Any]]:
     """What a word of a file can mean where kinds of events are due."""
-    as_it_is = _("as it stands") if is_known else _("not known: reject the line")
+    as_it_is = _("as it stands") if is_known else _("unknown: rejected")
     aside = pgettext_lazy("kind", "leave those lines aside")
     return [("", as_it_is), *kinds(), (mapping.IGNORE, aside)]
 

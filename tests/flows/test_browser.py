@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import Sum
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from campaigns.models import Campaign, Launch
 from segmentation.models import Customer, Event, ImportJob, ModelRun, Segment
@@ -121,7 +121,7 @@ def test_an_operator_gets_from_a_file_to_a_verdict(operator, browser, tmp_path):
 
 
 def bring_in(operator: Operator, path: Path, n_lines: int) -> None:
-    """Upload, say which column is what, watch, and see one bad line refused."""
+    """Upload, say which column is what, try it out, and see one bad line refused."""
     page = operator.page
     operator.go("Imports", "Bring a file in")
     operator.check()
@@ -130,16 +130,21 @@ def bring_in(operator: Operator, path: Path, n_lines: int) -> None:
     operator.click("Upload")
     operator.see("Which column is what?")
     operator.check()
-    columns = {"customer": "Buyer", "item": "Article"}
-    columns |= {"occurred_at": "Sold at", "amount": "Paid"}
-    for field, header in columns.items():
-        page.get_by_label(field, exact=True).select_option(header)
-    page.get_by_label("kind is always").fill("purchase")
-    operator.click("Bring it in")
+    page.get_by_text("more fields that the file may have").click()
+    chosen = {"Customer": "Buyer", "Item": "Article", "When": "Sold at"}
+    for field, header in (chosen | {"Amount": "Paid"}).items():
+        choose_column(page, field, header)
+    choose_column(page, "What happened", "=")
+    field_of(page, "What happened").get_by_label("Always").select_option("purchase")
+    operator.click("Dry run")
     page.wait_for_url("**/change/")
+    operator.see("What the import would do", DEED_MS)
+    operator.check()
+    assert not Event.objects.exists()
+    operator.click("Bring it in")
     operator.see("What it brought", DEED_MS)
     operator.check()
-    job = ImportJob.objects.get()
+    job = ImportJob.objects.get(is_dry_run=False)
     counts = page.locator(".st-sum .st-stat b").all_inner_texts()
     *parts, total = (int(text.replace(",", "")) for text in counts)
     assert sum(parts) == total == n_lines
@@ -147,6 +152,21 @@ def bring_in(operator: Operator, path: Path, n_lines: int) -> None:
     with page.expect_download() as download:
         operator.go("Download the rejected rows (CSV)")
     assert "yesterday" in Path(download.value.path()).read_text()
+
+
+def field_of(page: Page, label: str) -> Locator:
+    """What belongs to one field on the page of columns."""
+    return page.get_by_role("group", name=re.compile(f"^{re.escape(label)}"))
+
+
+def choose_column(page: Page, label: str, header: str) -> None:
+    """Choose, and wait for the preview that follows by itself."""
+    with page.expect_response(lambda answer: "/add/columns/" in answer.url) as asked:
+        source = field_of(page, label).get_by_label("Column", exact=True)
+        source.select_option(header)
+        source.dispatch_event("change")
+    assert asked.value.ok
+    page.wait_for_function("!document.querySelector('#st-preview[aria-busy]')")
 
 
 def train_and_promote(operator: Operator, algorithm: str, purpose: str) -> None:
@@ -251,7 +271,9 @@ def see_it_as_a_viewer(browser, address: str, campaign: Campaign) -> None:
     opened += [
         f"segmentation/modelrun/{run.pk}/change/" for run in ModelRun.objects.all()
     ]
-    opened += [f"segmentation/importjob/{ImportJob.objects.get().pk}/change/"]
+    opened += [
+        f"segmentation/importjob/{job.pk}/change/" for job in ImportJob.objects.all()
+    ]
     for path in opened:
         answer = viewer.page.goto(f"{address}/admin/{path}")
         assert answer.status == 200, path

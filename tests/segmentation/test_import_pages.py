@@ -105,7 +105,7 @@ def test_the_upload_begins_with_the_kind_that_the_start_page_asked_for(analyst):
 def test_what_is_missing_is_a_sentence_not_a_job(analyst):
     shown = upload(analyst)
     answer = say(analyst, shown, "run", **{"f3-source": ""})
-    assert "says nothing about kind" in answer.content.decode()
+    assert "Still without a column: What happened." in answer.content.decode()
     assert not ImportJob.objects.exists()
 
 
