@@ -292,6 +292,7 @@ def test_a_deed_that_is_over_cannot_be_cancelled(boss):
 
 # Import ---
 
+
 def test_the_counts_of_an_import_are_shown_to_add_up(boss):
     job = running(status="done", rows_read=1_210, rows_new=1_000, rows_rejected=210)
     shown = boss.get(page(ImportJob, "change", job.pk))

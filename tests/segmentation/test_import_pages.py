@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlparse
 
+import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -170,6 +171,36 @@ def test_a_change_of_delimiter_guesses_the_columns_anew(analyst):
     assert row_of(shown, "customer")["column"] is None
     shown = say(analyst, shown, **{"layout-delimiter": ""})
     assert row_of(shown, "customer")["column"].headers == ("CustomerID",)
+
+
+def test_a_workbook_of_several_sheets_asks_which(analyst, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["note", "of"])
+    book.active.append(["hello", "2024"])
+    sales = book.create_sheet("sales")
+    sales.append(["customer", "item", "occurred_at", "kind"])
+    sales.append(["c1", "p1", "2026-01-01", "view"])
+    book.save(tmp_path / "book.xlsx")
+    data = (tmp_path / "book.xlsx").read_bytes()
+    file = SimpleUploadedFile("book.xlsx", data)
+    form = {"kind": "events", "file": file, "source": "tills"}
+    shown = analyst.post(page(ImportJob, "add"), form, follow=True)
+    assert "Choose for it: sheet" in " ".join(shown.context["page"].problems)
+    shown = say(analyst, shown, "run", **{"layout-sheet": "sales"})
+    assert not shown.context["page"].problems
+    again = say(analyst, shown, "run")
+    assert again.url == page(ImportJob, "change", ImportJob.objects.get().pk)
+    assert ImportJob.objects.get().layout["sheet"] == "sales"
+
+
+def test_an_encoding_that_cannot_be_told_is_asked(analyst):
+    text = "customer,item,occurred_at,kind,name\nc1,p1,2026-01-01,view,数\n"
+    shown = upload(analyst, text, encoding="gb18030")
+    assert "encoding" in shown.context["page"].seen.detected.doubts
+    say(analyst, shown, "run")
+    assert not ImportJob.objects.exists()
+    say(analyst, shown, "run", **{"layout-encoding": "gb18030"})
+    assert ImportJob.objects.get().layout["encoding"] == "gb18030"
 
 
 def test_a_fragment_is_only_the_parts_that_change(analyst):
@@ -370,3 +401,18 @@ def test_a_sealed_upload_says_what_was_uploaded(analyst):
         "events",
     )
     assert unseal(seal(told)) == told
+
+
+def test_progress_is_told_in_rows_or_in_bytes_as_people_say_them(analyst):
+    source = Source.objects.create(name="web")
+    reading = {"progress_done": 3 * 2**20, "progress_total": 2**30}
+    job = ImportJob.objects.create(
+        kind="events", source=source, path="x", status="running", **reading
+    )
+    ImportJob.objects.update(progress_unit="bytes")
+    shown = analyst.get(page(ImportJob, "progress", job.pk)).text
+    assert "3.0\xa0MB / 1.0\xa0GB" in shown
+    ImportJob.objects.update(progress_done=1200, progress_total=4800)
+    ImportJob.objects.update(progress_unit="rows")
+    shown = analyst.get(page(ImportJob, "progress", job.pk)).text
+    assert "1,200 / 4,800 rows" in shown
