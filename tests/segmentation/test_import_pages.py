@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlparse
 
 import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -201,6 +205,37 @@ def test_an_encoding_that_cannot_be_told_is_asked(analyst):
     assert not ImportJob.objects.exists()
     say(analyst, shown, "run", **{"layout-encoding": "gb18030"})
     assert ImportJob.objects.get().layout["encoding"] == "gb18030"
+
+
+def test_a_file_with_types_of_its_own_is_shown_without_what_nobody_can_read(analyst):
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    table = pa.table(
+        {
+            "customer": pa.array([7, 8]),
+            "item": pa.array([1.0, 2.0]),
+            "occurred_at": pa.array([day, day]),
+            "kind": pa.array(["view", "buy"]).dictionary_encode(),
+            "picture": pa.array([b"\xff", None]),
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    file = SimpleUploadedFile("events.parquet", sink.getvalue())
+    form = {"kind": "events", "file": file, "source": "tills"}
+    shown = analyst.post(page(ImportJob, "add"), form, follow=True)
+    assert shown.context["page"].seen.headers == list(table.column_names[:4])
+    cells = [row["cells"][:3] for row in shown.context["arrivals"]]
+    assert cells == [["7", "1", "view"], ["8", "2", "purchase"]]
+
+
+def test_a_warning_that_a_file_would_come_in_twice_stands_on_top(analyst):
+    source = Source.objects.create(name="web")
+    job = ImportJob.objects.create(
+        kind="events", source=source, path="x", is_dry_run=True, status="done"
+    )
+    ImportJob.objects.update(findings={"rekeyed": "All would come in twice."})
+    shown = analyst.get(page(ImportJob, "change", job.pk)).text
+    assert 'role="alert"><strong>Careful:</strong> All would come in twice.' in shown
 
 
 def test_a_fragment_is_only_the_parts_that_change(analyst):
