@@ -283,7 +283,7 @@ class ColumnsPage:
     @cached_property
     def _missing(self) -> list[str]:
         """Fields that the file must fill and does not, as a person calls them."""
-        needed = [(name,) for name in mapping.REQUIRED[self.kind]]
+        needed: list[tuple[str, ...]] = [(n,) for n in mapping.REQUIRED[self.kind]]
         if self.kind == "events":
             needed.append(("customer", "visitor"))
         if self.kind == "links":

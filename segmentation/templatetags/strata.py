@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import filesizeformat
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,6 +16,7 @@ from segmentation import conf
 
 register = template.Library()
 NOTHING = "–"
+_BYTES = ("bytes", "字节")  # a worker writes units in its own language
 
 
 @register.filter
@@ -27,6 +29,28 @@ def number(value: Any, digits: int = 0) -> str:
     comma = formats.get_format("THOUSAND_SEPARATOR") or ","
     text = f"{value:,.{int(digits)}f}"
     return text.translate(str.maketrans({",": comma, ".": point}))
+
+
+@register.filter
+def figure(value: Any, unit: str) -> str:
+    """A count of a job: bytes as people say them, else a number with its unit."""
+    if value is None:
+        return NOTHING
+    if unit in _BYTES:
+        return filesizeformat(value)
+    digits = 2 if isinstance(value, float) and value < 10 else 0
+    return f"{number(value, digits)} {unit}".rstrip()
+
+
+@register.filter
+def so_far(job: Any) -> str:
+    """How much of a job is done, and of how much: 1,200 / 4,800 rows."""
+    done, total, unit = job.progress_done, job.progress_total, job.progress_unit
+    if not total:
+        return figure(done, unit)
+    if unit in _BYTES:
+        return f"{figure(done, unit)} / {figure(total, unit)}"
+    return f"{number(done)} / {figure(total, unit)}"
 
 
 @register.filter

@@ -52,7 +52,7 @@ def write_till(path: Path) -> None:
 def operator(started, live_web, page) -> Operator:
     storefront.start_afresh()
     started.manage("work")
-    return Operator(page, live_web, "ines", "Analyst")
+    return Operator(page, live_web, "anna", "Analyst")
 
 
 def test_a_messy_file_is_mapped_tried_brought_in_and_undone(operator, tmp_path):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlparse
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -170,6 +175,67 @@ def test_a_change_of_delimiter_guesses_the_columns_anew(analyst):
     assert row_of(shown, "customer")["column"] is None
     shown = say(analyst, shown, **{"layout-delimiter": ""})
     assert row_of(shown, "customer")["column"].headers == ("CustomerID",)
+
+
+def test_a_workbook_of_several_sheets_asks_which(analyst, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["note", "of"])
+    book.active.append(["hello", "2024"])
+    sales = book.create_sheet("sales")
+    sales.append(["customer", "item", "occurred_at", "kind"])
+    sales.append(["c1", "p1", "2026-01-01", "view"])
+    book.save(tmp_path / "book.xlsx")
+    data = (tmp_path / "book.xlsx").read_bytes()
+    file = SimpleUploadedFile("book.xlsx", data)
+    form = {"kind": "events", "file": file, "source": "tills"}
+    shown = analyst.post(page(ImportJob, "add"), form, follow=True)
+    assert "Choose for it: sheet" in " ".join(shown.context["page"].problems)
+    shown = say(analyst, shown, "run", **{"layout-sheet": "sales"})
+    assert not shown.context["page"].problems
+    again = say(analyst, shown, "run")
+    assert again.url == page(ImportJob, "change", ImportJob.objects.get().pk)
+    assert ImportJob.objects.get().layout["sheet"] == "sales"
+
+
+def test_an_encoding_that_cannot_be_told_is_asked(analyst):
+    text = "customer,item,occurred_at,kind,name\nc1,p1,2026-01-01,view,数\n"
+    shown = upload(analyst, text, encoding="gb18030")
+    assert "encoding" in shown.context["page"].seen.detected.doubts
+    say(analyst, shown, "run")
+    assert not ImportJob.objects.exists()
+    say(analyst, shown, "run", **{"layout-encoding": "gb18030"})
+    assert ImportJob.objects.get().layout["encoding"] == "gb18030"
+
+
+def test_a_file_with_types_of_its_own_is_shown_without_what_nobody_can_read(analyst):
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    table = pa.table(
+        {
+            "customer": pa.array([7, 8]),
+            "item": pa.array([1.0, 2.0]),
+            "occurred_at": pa.array([day, day]),
+            "kind": pa.array(["view", "buy"]).dictionary_encode(),
+            "picture": pa.array([b"\xff", None]),
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    file = SimpleUploadedFile("events.parquet", sink.getvalue())
+    form = {"kind": "events", "file": file, "source": "tills"}
+    shown = analyst.post(page(ImportJob, "add"), form, follow=True)
+    assert shown.context["page"].seen.headers == list(table.column_names[:4])
+    cells = [row["cells"][:3] for row in shown.context["arrivals"]]
+    assert cells == [["7", "1", "view"], ["8", "2", "purchase"]]
+
+
+def test_a_warning_that_a_file_would_come_in_twice_stands_on_top(analyst):
+    source = Source.objects.create(name="web")
+    job = ImportJob.objects.create(
+        kind="events", source=source, path="x", is_dry_run=True, status="done"
+    )
+    ImportJob.objects.update(findings={"rekeyed": "All would come in twice."})
+    shown = analyst.get(page(ImportJob, "change", job.pk)).text
+    assert 'role="alert"><strong>Careful:</strong> All would come in twice.' in shown
 
 
 def test_a_fragment_is_only_the_parts_that_change(analyst):
@@ -370,3 +436,18 @@ def test_a_sealed_upload_says_what_was_uploaded(analyst):
         "events",
     )
     assert unseal(seal(told)) == told
+
+
+def test_progress_is_told_in_rows_or_in_bytes_as_people_say_them(analyst):
+    source = Source.objects.create(name="web")
+    reading = {"progress_done": 3 * 2**20, "progress_total": 2**30}
+    job = ImportJob.objects.create(
+        kind="events", source=source, path="x", status="running", **reading
+    )
+    ImportJob.objects.update(progress_unit="bytes")
+    shown = analyst.get(page(ImportJob, "progress", job.pk)).text
+    assert "3.0\xa0MB / 1.0\xa0GB" in shown
+    ImportJob.objects.update(progress_done=1200, progress_total=4800)
+    ImportJob.objects.update(progress_unit="rows")
+    shown = analyst.get(page(ImportJob, "progress", job.pk)).text
+    assert "1,200 / 4,800 rows" in shown

@@ -34,7 +34,10 @@ LONGEST = 60  # characters of a cell on a page
 
 @dataclass(frozen=True)
 class Look:
-    """A file as it lies there: ``sample`` holds its first rows, all of them texts."""
+    """A file as it lies there: ``sample`` holds its first rows.
+
+    Columns that no person can read are left out.
+    """
 
     detected: reading.Detected
     headers: list[str]
@@ -113,16 +116,26 @@ def look(path: Path, chosen: dict[str, Any]) -> Look:
     if chunk is None:
         empty = [pa.array([], pa.string()) for _header in reader.headers]
         chunk = pa.table(empty, names=reader.headers)
-    sample = chunk.slice(0, SAMPLE_ROWS).combine_chunks()
+    headers = [name for name in reader.headers if _is_readable(chunk.field(name).type)]
+    sample = chunk.select(headers).slice(0, SAMPLE_ROWS).combine_chunks()
     return Look(
         detected,
-        reader.headers,
+        headers,
         sample,
         is_whole=reader.n_bytes < 2**20 and chunk.num_rows == sample.num_rows,
         first_row=reader.first_row,
         ragged=reader.ragged[:SHOWN_REJECTS],
         notices=[str(notice) for notice in reader.notices],
     )
+
+
+def _is_readable(kind: pa.DataType) -> bool:
+    """Whether cells can be shown as text: bytes are pictures, or keys, or anything."""
+    tests = (
+        *(pa.types.is_binary, pa.types.is_large_binary),
+        *(pa.types.is_fixed_size_binary, pa.types.is_nested),
+    )
+    return not any(test(kind) for test in tests)
 
 
 def sheets(path: Path, chosen: dict[str, Any]) -> list[str]:
