@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 CHANNELS: dict[str, tuple[_StrPromise, str]] = {
     "webpush": (_("Web Push"), "campaigns.channels.webpush.WebPush"),
-    "memory": (_("Outbox in memory (for tests: sends nothing)"), "campaigns.channels.memory.Memory"),
+    "memory": (
+        _("Outbox in memory (for tests: sends nothing)"),
+        "campaigns.channels.memory.Memory",
+    ),
 }
 
 
