@@ -55,7 +55,7 @@ def _block(
     model: type[models.Model], fields: list[EncryptedField], last: int
 ) -> list[tuple[Any, ...]]:
     """The next rows by their key: the key and the cipher texts."""
-    columns = ", ".join(["id", *(field.attname for field in fields)])
+    columns = ", ".join(["id", *(f'"{field.attname}"' for field in fields)])
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {columns} FROM {model._meta.db_table} WHERE id > %s "
@@ -83,8 +83,8 @@ def _write(
     model: type[models.Model], fields: list[EncryptedField], table: pa.Table
 ) -> None:
     names = [n for n in table.column_names if n != "id" and not n.endswith("_former")]
-    assigned = ", ".join(f"{name} = s.{name}" for name in names)
-    same = " AND ".join(f"t.{f.attname} = s.{f.attname}_former" for f in fields)
+    assigned = ", ".join(f'"{name}" = s."{name}"' for name in names)
+    same = " AND ".join(f't."{f.attname}" = s."{f.attname}_former"' for f in fields)
     with (
         bulk.staged(table) as staging,
         transaction.atomic(),

@@ -232,6 +232,7 @@ def launch_and_read(operator: Operator, campaign: Campaign) -> None:
     """What the preview promises is what the launch does; the verdict claims little."""
     page = operator.page
     operator.go("Launch now…")
+    expect(page.get_by_role("button", name="Yes, launch now")).to_be_visible()
     promised = page.locator(".st-sum .st-stat b").all_inner_texts()
     operator.check()
     page.get_by_role("button", name="Yes, launch now").dblclick()

@@ -111,3 +111,4 @@ def run_import(job: ImportJob, held: jobs.Held) -> None:
     else:
         applying.apply(job, held, staged)
     staging.drop_staged(job)
+    held.write(message=_("Done"))

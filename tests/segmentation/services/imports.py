@@ -41,6 +41,7 @@ def bring_in(
     tasks.perform(job, importing.run_import)
     job.refresh_from_db()
     assert job.rows_read == sum(counts(job)), counts(job)
+    assert job.message == "Done"
     return job
 
 

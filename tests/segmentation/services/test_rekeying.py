@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from campaigns.models import ContactPoint
 from campaigns.services import contacts
-from segmentation.models import Customer, SigningSecret
+from segmentation.models import Customer, CustomerClaim, SigningSecret, Source
 from segmentation.models.fields import fingerprint
 from segmentation.services import access, rekeying
 
@@ -47,16 +47,22 @@ def test_after_a_rotation_the_former_secret_is_needed_no_more(
     monkeypatch.setattr(rekeying, "BLOCK_ROWS", 2)
     now = timezone.now()
     Customer.objects.bulk_create([Customer(created_at=now) for _ in range(4)])
+    source = Source.objects.get_or_create(name="shop")[0]
+    CustomerClaim.objects.create(
+        customer=ada, source=source, values='{"name": "Ada"}', told_at=now
+    )
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = NEW, [FORMER]
     assert rotate(capsys)["rows"] == {
         "segmentation.signingsecret": 1,
         "segmentation.customer": 5,
+        "segmentation.customerclaim": 1,
         "campaigns.contactpoint": 1,
     }
     settings.SECRET_KEY_FALLBACKS = []
     kept = Customer.objects.get(pk=ada.pk)
     assert (kept.name, kept.email, kept.phone) == ("Ada", "Ada@shop.example", "")
     assert kept.email_hash == fingerprint("ada@shop.example")
+    assert CustomerClaim.objects.get().values == '{"name": "Ada"}'
     assert SigningSecret.objects.get().secret
     again = contacts.subscribe(ada, "memory", {"endpoint": BROWSER}, now=now)
     assert ContactPoint.objects.get() == again  # found, not kept twice
