@@ -305,17 +305,17 @@ def _give_up(model: type[Job], now: datetime) -> None:
             "message": job.message or _("start"),
             "memory": job.peak_memory_mb,
         }
-        won = model._default_manager.filter(
-            pk=job.pk, fence=job.fence, status=Job.Status.RUNNING, lease_until__lt=now
-        ).update(
-            status=Job.Status.FAILED,
-            lost_leases=MAX_LOST_LEASES,
-            finished_at=now,
-            lease_until=None,
-            message=text,
-        )
-        if won:
-            notices.about_failed(job, text)
+        ours = lost.filter(pk=job.pk, fence=job.fence)
+        with transaction.atomic():  # nobody may see it failed and nothing said
+            won = ours.update(
+                status=Job.Status.FAILED,
+                lost_leases=MAX_LOST_LEASES,
+                finished_at=now,
+                lease_until=None,
+                message=text,
+            )
+            if won:
+                notices.about_failed(job, text)
 
 
 def _lease_end() -> datetime:
