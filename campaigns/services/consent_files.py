@@ -18,7 +18,6 @@ from campaigns.models import Consent
 from segmentation.engine import mapping
 from segmentation.engine.mapping import names
 from segmentation.models import Customer, Identity, Merge
-from segmentation.models.fields import fingerprint
 from segmentation.services import importing, jobs
 from segmentation.services.small_tables import Part, Small
 
@@ -169,7 +168,7 @@ def _part(rows: pd.DataFrame, name: str, source: str, columns: dict[str, str]) -
 def _customers_of(addresses: pd.Series) -> pd.DataFrame:
     """An id (and its source) of every customer who has one of these addresses."""
     told = addresses.dropna().drop_duplicates()
-    marks = {text: fingerprint(text.strip().lower()) for text in told if text.strip()}
+    marks = {text: Customer.mark_of("email", text) for text in told if text.strip()}
     hashes = list(set(marks.values()))
     people = Customer.objects.filter(email_hash__in=hashes)
     homes = pd.DataFrame(people.values_list("pk", "email_hash"), columns=["pk", "mark"])

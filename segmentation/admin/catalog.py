@@ -131,7 +131,7 @@ class CustomerAdmin(SmallTables, StrataAdmin):
     ) -> None:
         super().save_model(request, obj, form, change)
         hashes = {
-            f"{name}_hash": obj._meta.get_field(name).fingerprint_of(getattr(obj, name))
+            f"{name}_hash": Customer.mark_of(name, getattr(obj, name))
             for name in ("email", "phone")
             if name in form.changed_data
         }

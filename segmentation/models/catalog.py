@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -131,6 +133,13 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return _("customer %(id)s") % {"id": self.pk}
+
+    @classmethod
+    def mark_of(cls, name: str, text: str) -> str:
+        """The keyed hash by which an equal ``email`` or ``phone`` is found."""
+        field: Any = cls._meta.get_field(name)
+        mark: str = field.fingerprint_of(text)
+        return mark
 
 
 class Identity(models.Model):

@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from segmentation.models import Customer, CustomerClaim, Merge, Source
-from segmentation.models.fields import encrypt, fingerprint
+from segmentation.models.fields import encrypt
 
 FIELDS = ("name", "email", "phone", "locale", "timezone")
 ATTRIBUTES = "attributes"
@@ -85,18 +85,14 @@ def settle(customer_ids: Collection[int]) -> None:
         if best.get(ATTRIBUTES):
             customer.attributes = best[ATTRIBUTES]
         for field in ("email", "phone"):
-            setattr(customer, f"{field}_hash", hash_of(getattr(customer, field)))
+            mark = Customer.mark_of(field, getattr(customer, field))
+            setattr(customer, f"{field}_hash", mark)
         customer.updated_at = timezone.now()
     Customer.objects.bulk_update(
         customers,
         [*FIELDS, "email_hash", "phone_hash", ATTRIBUTES, "updated_at"],
         batch_size=100,
     )
-
-
-def hash_of(value: str) -> str:
-    """The hash that finds equal e-mails and phones (``fields.fingerprint``)."""
-    return fingerprint(value.strip().lower()) if value else ""
 
 
 def settled(part: pa.Table, source: Source, columns: list[str]) -> pa.Table:

@@ -7,7 +7,7 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from segmentation.models import Customer
-from segmentation.models.fields import decrypt, encrypt, fingerprint
+from segmentation.models.fields import decrypt, encrypt
 
 SECRET = frozenset({"email", "name", "phone"})
 HASHED = frozenset({"email", "phone"})
@@ -32,7 +32,7 @@ def sealed(part: pa.Table, name: str) -> pa.Table:
     part = part.set_column(index, name, pa.array(cells, pa.string()))
     if name not in HASHED:
         return part
-    hashes = [fingerprint(value.strip().lower()) if value else "" for value in plain]
+    hashes = [Customer.mark_of(name, value) for value in plain]
     return part.append_column(f"{name}_hash", pa.array(hashes, pa.string()))
 
 
