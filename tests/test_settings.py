@@ -65,6 +65,7 @@ def said(done: subprocess.CompletedProcess) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_with_nothing_set_it_runs_embedded_with_a_secret_of_its_own(tmp_path):
     home = tmp_path / "var"
     show = (
@@ -82,6 +83,7 @@ def test_with_nothing_set_it_runs_embedded_with_a_secret_of_its_own(tmp_path):
     assert run(home, "manage.py", "check").returncode == 0
 
 
+@pytest.mark.slow
 def test_proper_production_settings_pass_the_check_for_deployment(tmp_path):
     command = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
     done = run(tmp_path, *command, **PRODUCTION)
@@ -100,6 +102,7 @@ def test_a_wrong_or_missing_variable_stops_the_check_and_is_named(
     assert "Traceback" not in said(done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -117,6 +120,7 @@ def test_no_process_starts_with_a_wrong_variable(command, tmp_path):
     assert "SECRET_KEY is missing" in said(done)
 
 
+@pytest.mark.slow
 def test_test_origins_for_pushes_are_refused_on_a_public_server(tmp_path):
     env = PRODUCTION | {"PUSH_TEST_ORIGINS": "http://127.0.0.1:9"}
     assert run(tmp_path, "manage.py", "check", **env).returncode == 0

@@ -211,6 +211,7 @@ def test_a_killed_demo_leaves_nobody_behind_and_goes_on_when_run_again(elsewhere
     until(lambda: not relatives(home), seconds=5)
 
 
+@pytest.mark.slow
 def test_a_push_port_that_others_took_is_refused_with_a_sentence(elsewhere):
     home = Path(elsewhere.env["STRATA_HOME"], "demo")
     home.mkdir(parents=True)

@@ -58,6 +58,7 @@ def test_a_missing_migration_is_named():
     assert "migrate" in body["checks"]["migrations"]["detail"]
 
 
+@pytest.mark.slow
 def test_a_broker_that_does_not_answer_is_named(settings):
     settings.CELERY_BROKER_URL = "redis://:a-secret@127.0.0.1:1/0"
     status, body = ready()

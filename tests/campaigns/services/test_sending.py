@@ -422,6 +422,7 @@ def test_a_pause_takes_hold_within_seconds_and_forgets_nothing(launch):
     assert launch.deliveries.filter(status="planned", attempts__gt=0).count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_pause_amid_many_answers_loses_none_of_them():
     worlds.make_reachable(worlds.make_people(200))

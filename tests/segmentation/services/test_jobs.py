@@ -160,6 +160,7 @@ def test_one_lost_write_ends_the_worker_even_if_the_fence_fits_again(job):
         held.write(rows_new=1)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_in_a_transaction_keeps_nobody_waiting(
     job, monkeypatch
 ):
@@ -199,6 +200,7 @@ def _claim_and_leave(job: ImportJob) -> None:
 # The heart ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_lease_is_lengthened_while_the_deed_works(job, short_lease):
     with jobs.hold(job) as held:
         for done in range(10):
@@ -214,6 +216,7 @@ def test_the_lease_is_lengthened_while_the_deed_works(job, short_lease):
     assert (job.status, job.lease_until) == (Status.DONE, None)
 
 
+@pytest.mark.slow
 def test_a_beating_heart_without_progress_is_dead(job, short_lease, monkeypatch):
     monkeypatch.setattr(jobs, "STALL_SECONDS", 0.3)
     with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
@@ -222,6 +225,7 @@ def test_a_beating_heart_without_progress_is_dead(job, short_lease, monkeypatch)
         held.progress(1, 10)
 
 
+@pytest.mark.slow
 def test_a_deed_that_wakes_up_before_another_takes_it_goes_on(
     job, short_lease, monkeypatch
 ):
@@ -244,6 +248,7 @@ def test_the_heart_sees_that_another_took_over(job, short_lease):
         held.progress(1, 10)
 
 
+@pytest.mark.slow
 def test_the_heart_leaves_no_thread_and_no_connection(job, short_lease):
     n_threads = threading.active_count()
     for _turn in range(6):
