@@ -33,6 +33,11 @@ def harmless_texts(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.and_not(runs, is_number), marked, texts)
 
 
+def plain_text(text: str) -> str:
+    """`plain` for one cell, such as the name of a column."""
+    return text[1:] if text.startswith(tuple(f"'{s}" for s in FORMULA_STARTS)) else text
+
+
 def plain(texts: pa.Array) -> pa.Array:
     """Texts without the apostrophe that `harmless` puts before them."""
     if not pc.any(pc.starts_with(texts, "'")).as_py():

@@ -1,6 +1,6 @@
 """Numbers as people write them: 1.234,56 · $1,234.56 · (12.00) · 12 % · 1 234,5 kr.
 
-Signs of currencies: Unicode's category Sc and the symbols of CLDR; codes: ISO 4217.
+What a sign of currency says of the amount is for `currencies`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from segmentation.engine.cleaning import texts
+from segmentation.engine.cleaning.currencies import CURRENCY
 from segmentation.engine.cleaning.formats import Format
 from segmentation.engine.cleaning.texts import Cleaned, is_true
 
-_CODES = (
-    "AED ARS AUD BDT BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HRK HUF IDR "
-    "ILS INR JPY KES KRW KZT LKR MAD MXN MYR NGN NOK NZD PEN PHP PKR PLN RMB RON RSD "
-    "RUB SAR SEK SGD THB TRY TWD UAH USD UYU VND ZAR"
-)
-_NAMES = r"kr\.?|zł|Kč|Ft|lei|лв\.?|руб\.?|грн\.?|Fr\.?|Rs\.?|RM|Rp\.?|TL|元|円|원|圆"
-_CURRENCY = rf"(?:[A-Za-z]{{0,3}}\p{{Sc}}|{_CODES.replace(' ', '|')}|{_NAMES})"
 # What stands before or after the amount; a bracket or a sign may be outside of it.
-_BEFORE = rf"^(?i)([(+-]? ?){_CURRENCY} ?"
-_AFTER = rf"(?i) ?{_CURRENCY}( ?[)-]?)$"
+_BEFORE = rf"^(?i)([(+-]? ?){CURRENCY} ?"
+_AFTER = rf"(?i) ?{CURRENCY}( ?[)-]?)$"
 # Thousands stand in threes with one mark throughout; India's in twos before the last.
 _GROUPS = {
     ".": r"[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d\d)+,\d{3}",

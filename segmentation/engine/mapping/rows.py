@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation.engine import cleaning
-from segmentation.engine.cleaning import TEXT
+from segmentation.engine.cleaning import TEXT, currencies
 from segmentation.engine.mapping.fields import (
     FIELDS,
     LENGTHS,
@@ -62,6 +62,7 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
                 found.add(long, target, raw, f"is longer than {most} characters")
     for target in REQUIRED[plan.kind]:
         found.add(cleaning.is_null(columns[target]), target, None, "is missing")
+    _check_currency(columns, given.cells, found, plan)
     if plan.kind == "events":
         _check_event_rows(columns, found, plan)
     if plan.kind == "links":
@@ -93,7 +94,6 @@ def _check_event_rows(
     itemless = pa.array(plan.itemless, pa.int64())
     may_lack = np.asarray(pc.is_in(columns["kind"], itemless))
     found.add(cleaning.is_null(columns["item"]) & ~may_lack, "item", None, "is missing")
-    _check_currency(columns, found, plan)
     both = np.asarray(columns["customer"].is_valid())
     columns["visitor"] = pc.if_else(pa.array(both), None, columns["visitor"])
     columns["quantity"] = pc.fill_null(columns["quantity"], 1.0)
@@ -106,13 +106,31 @@ def _check_event_rows(
         found.add(beyond, name, None, "is too large")
 
 
-def _check_currency(columns: dict[str, pa.Array], found: _Findings, plan: Plan) -> None:
-    """Amounts are summed, so they are in one currency or not at all."""
-    columns["currency"] = pc.utf8_upper(columns["currency"])
-    if plan.currency:
-        foreign = cleaning.is_true(pc.not_equal(columns["currency"], plan.currency))
+def _check_currency(
+    columns: dict[str, pa.Array],
+    cells: dict[str, pa.Array],
+    found: _Findings,
+    plan: Plan,
+) -> None:
+    """Amounts are summed, so they are in one currency or not at all.
+
+    An item may be priced in another; then its line says so. A sign in a cell, such as
+    “€ 5”, must not contradict.
+    """
+    if "currency" not in columns or not plan.currency:
+        return
+    own = columns["currency"] = pc.utf8_upper(columns["currency"])
+    if plan.kind == "events":
+        foreign = cleaning.is_true(pc.not_equal(own, plan.currency))
         why = f"is not {plan.currency}, which amounts are kept in"
-        found.add(foreign, "currency", columns["currency"], why)
+        found.add(foreign, "currency", own, why)
+    meant = pc.fill_null(own, plan.currency)
+    for target in {"price", "amount"} & set(cells):
+        foreign = currencies.foreign(cells[target], meant)
+        why = f"is in another currency than {plan.currency}"
+        if plan.kind == "items":
+            why = "is in another currency than its line says"
+        found.add(foreign, target, cells[target], why)
 
 
 class _Findings:

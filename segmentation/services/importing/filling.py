@@ -82,11 +82,14 @@ class EventPrices:
 
 
 class ItemCells:
-    """What items of a file have already, and what their kin have."""
+    """What items of a file have already, and what their kin have.
+
+    A price is taken only from what is priced in the same currency.
+    """
 
     def __init__(self, rows: pa.Table, fields: list[str]) -> None:
-        self._fields = fields
-        names = ["item", "group", *fields]
+        self._fields = sorted(fields, key=lambda name: name == "price")
+        names = ["item", "group", "currency", "category", "price"]
         told = rows.select(names).to_pandas().replace("", None)
         own = _frame(
             'SELECT t.external_id AS item, t."group", t.price, t.currency, '
@@ -94,11 +97,13 @@ class ItemCells:
             "LEFT JOIN segmentation_category c ON c.id = t.category_id"
         )[names].replace("", None)
         self._own = own.set_index("item")
-        told["group"] = told["group"].fillna(told["item"].map(self._own["group"]))
+        for name in ("group", "currency"):
+            told[name] = told[name].fillna(told["item"].map(self._own[name]))
         self._kin = {
             name: _of_group(told, name).combine_first(_of_group(own, name))
-            for name in fields
+            for name in self._fields
         }
+        self._prices = _by_currency(own, "item")["price"]
 
     def filled(self, part: pa.Table) -> tuple[pa.Table, Counts]:
         """A chunk of the file with its blank cells filled where anybody knows."""
@@ -107,9 +112,14 @@ class ItemCells:
         groups = part["group"].to_pandas().replace("", None)
         groups = groups.fillna(items.map(self._own["group"]))
         for name in self._fields:
-            cells = part[name].to_pandas()
-            known = cells.fillna(items.map(self._own[name]))
-            known = known.fillna(groups.map(self._kin[name]))
+            cells, own = part[name].to_pandas(), self._own[name]
+            known_as, kin_as = items, groups
+            if name == "price":
+                currency = part["currency"].to_pandas().replace("", None)
+                currency = currency.fillna(items.map(self._own["currency"]))
+                own, known_as = self._prices, _with_currency(items, currency)
+                kin_as = _with_currency(groups, currency)
+            known = cells.fillna(known_as.map(own)).fillna(kin_as.map(self._kin[name]))
             counts[name] = int((cells.isna() & known.notna()).sum())
             index = part.schema.get_field_index(name)
             values = pa.array(known, part.schema.field(name).type, from_pandas=True)
@@ -121,10 +131,19 @@ def _of_group(frame: pd.DataFrame, name: str) -> pd.Series:
     """The median of a group's prices; of its texts the most frequent."""
     known = frame.dropna(subset=["group", name])
     if name == "price":
-        return known.groupby("group")[name].median()
+        return _by_currency(known, "group").groupby(level=0)["price"].median()
     counted = known.groupby(["group", name]).size().reset_index(name="n")
     counted = counted.sort_values(["group", "n", name], ascending=[True, False, True])
     return counted.drop_duplicates("group").set_index("group")[name]
+
+
+def _by_currency(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    return frame.set_index(_with_currency(frame[name], frame["currency"]))
+
+
+def _with_currency(names: pd.Series, currency: pd.Series) -> pd.Series:
+    """Names with their currency; one that is blank is the reporting currency."""
+    return names + "\n" + currency.fillna(conf.currency()).str.upper()
 
 
 def _frame(sql: str) -> pd.DataFrame:

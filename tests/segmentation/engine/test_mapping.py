@@ -29,8 +29,12 @@ def clean(columns=None, kind="events", changes=None, **data):
 
 def one(target, role_column, values, **changes):
     """The cleaned values of one target of an event file, and who was refused."""
+    return one_of(target, "x", values, role_column, **changes)
+
+
+def one_of(target, spec, values, role_column=None, **changes):
     n = len(values)
-    columns = EVENTS | {target: "x"}
+    columns = EVENTS | {target: spec}
     found = clean(
         columns,
         changes=changes,
@@ -196,6 +200,42 @@ def test_amounts_in_another_currency_are_refused_never_summed():
     values, rejects = one("currency", None, ["usd", "EUR", ""], currency="USD")
     assert values == ["USD", None]
     assert rejects.reasons == ["currency is not USD, which amounts are kept in"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "fits"),
+    [
+        *[("$5.00", True), ("US$ 5.00", True), ("5 USD", True), ("5.00", True)],
+        *[("€5.00", False), ("£ 5", False), ("JPY 500", False), ("5 eur", False)],
+        *[("CA$5", False), ("5 kr", False), ("¤5", True), ("", True)],
+    ],
+)
+def test_a_sign_of_another_currency_is_refused_never_summed(cell, fits):
+    number = {"column": "x", "number": "1,234.56"}
+    for target in ("price", "amount"):
+        _values, rejects = one_of(target, number, [cell], currency="USD")
+        assert bool(rejects.reasons) != fits
+        if not fits:
+            assert rejects.reasons == [f"{target} is in another currency than USD"]
+            assert rejects.values == [cell]
+
+
+def test_an_item_may_have_another_currency_if_its_line_says_so():
+    found = clean(
+        {
+            "item": "i",
+            "price": {"column": "p", "number": "1,234.56"},
+            "currency": "c",
+        },
+        kind="items",
+        changes={"currency": "USD"},
+        i=list("abcd"),
+        p=["€5", "€5", "$5", "5"],
+        c=["eur", "", "", "JPY"],
+    )
+    assert found.table["item"].to_pylist() == ["a", "c", "d"]
+    assert found.table["currency"].to_pylist() == ["EUR", None, "JPY"]
+    assert found.rejects.reasons == ["price is in another currency than its line says"]
 
 
 def test_flags():

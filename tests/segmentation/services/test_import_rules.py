@@ -241,6 +241,15 @@ def test_blank_cells_of_items_are_filled_and_the_rest_stays(tmp_path):
     assert job.findings["filled"] == {"price": 0.6, "category": 0.6}
 
 
+def test_a_price_is_filled_from_what_has_the_same_currency(tmp_path):
+    first = "item,group,price,currency\na,g,500,JPY\nb,g,3,usd\nc,h,700,JPY\n"
+    bring_in("items", write(tmp_path, first))
+    more = "item,group,price,currency\nd,g,,\ne,g,,jpy\nf,h,,USD\nc,h,,USD\n"
+    bring_in("items", write(tmp_path, more), rules={"fill": ["price"]})
+    prices = dict(Item.objects.values_list("external_id", "price"))
+    assert prices == {"a": 500, "b": 3, "c": None, "d": 3, "e": 500, "f": None}
+
+
 def test_ids_of_a_spreadsheet_are_taken_and_said(tmp_path):
     job = bring_in("customers", write(tmp_path, "customer\n17850.0\n17851.0\nx\n"))
     assert Identity.objects.filter(external_id="17850").exists()
