@@ -40,8 +40,9 @@ class ColumnsPage:
     under the present layout, it is forgotten and guessed anew.
     """
 
-    def __init__(self, upload: dict[str, Any], data: Any = None) -> None:
+    def __init__(self, upload: dict[str, Any], data: Any = None, *, actor: Any) -> None:
         self.upload, self.kind = upload, upload["kind"]
+        self._ways = consents.known_ways(actor)
         self._posted = data
         start = _chosen_start(upload)
         self.layout_form = self._layout_form(data, start.layout if start else {})
@@ -111,7 +112,7 @@ class ColumnsPage:
         else:
             names += [name for name in self._begun if name not in names]
         if self.kind == "customers":
-            ways = [f"{mapping.CONSENT}{way}" for way in consents.known_ways()]
+            ways = [f"{mapping.CONSENT}{way}" for way in self._ways]
             names += [name for name in ways if name not in names]
         known = [name for name in names if mapping.role_of(self.kind, name)]
         return list(enumerate(known))

@@ -80,7 +80,7 @@ class ImportSteps:
             return self._give_up(request, text)
         data = request.POST if request.method == "POST" else None
         try:
-            page = ColumnsPage(upload, data)
+            page = ColumnsPage(upload, data, actor=request.user)
         except reading.Unreadable as error:
             return self._not_read(request, upload, str(error))
         wants_run = data is not None and data.get("action") == "run"

@@ -20,7 +20,7 @@ from segmentation.admin.import_steps import ImportSteps
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.forms import MappingForm
 from segmentation.models import ImportJob, ImportKind, Job, Mapping, UndoJob
-from segmentation.services import audit, importing, jobs
+from segmentation.services import audit, exporting, importing, jobs
 from segmentation.services.importing import undoing
 
 PARTS = (
@@ -191,6 +191,8 @@ class ImportJobAdmin(ImportSteps, JobAdmin):
 
     def rejects_view(self, request: HttpRequest, object_id: int) -> FileResponse:
         job = self.row_or_refuse(request, object_id)
+        if not _may_have_rows(request.user, job):
+            raise PermissionDenied
         path = importing.rejects_path(job)
         if path is None:
             raise Http404(_("Nothing was rejected."))
@@ -206,7 +208,8 @@ class ImportJobAdmin(ImportSteps, JobAdmin):
             "adds_up": sum(n for _label, n in parts) == row.rows_read,
             "missing": _missing(row),
             "noticed": quality_words.of_file(row.quality),
-            "has_rejects": importing.rejects_path(row) is not None,
+            "has_rejects": importing.rejects_path(row) is not None
+            and _may_have_rows(request.user, row),
             "rejects_url": self.url("rejects", row.pk),
             "mended_url": f"{self.url('add')}?like={row.pk}",
             "may_add": self.has_add_permission(request),
@@ -278,6 +281,17 @@ def _can_be_undone(job: ImportJob) -> bool:
     return (
         job.status in OVER and not UndoJob.objects.unfinished().filter(job=job).exists()
     )
+
+
+def _may_have_rows(user: Any, job: ImportJob) -> bool:
+    """Whether somebody may have rows of a file as they came, whatever stands in them.
+
+    Whoever brought it in has them anyway. Files of customers are personal data.
+    """
+    if job.created_by_id == user.pk or user.has_perm(exporting.PERSONAL):
+        return True
+    personal = job.kind in (ImportKind.CUSTOMERS, ImportKind.LINKS)
+    return not personal and user.has_perm("segmentation.add_importjob")
 
 
 def _missing(row: ImportJob) -> list[tuple[str, int, float]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,10 @@ class Keeper(Protocol):
     def ways(self) -> Collection[str]:
         """What may stand behind “consent.”."""
 
+    @property
+    def permission(self) -> str:
+        """Who may change consent: “app.codename”."""
+
     def take(self, told: Told) -> None: ...
 
     def give_back(self, import_id: int) -> None: ...
@@ -50,18 +54,28 @@ def register(keeper: Keeper) -> None:
         _keepers.append(keeper)
 
 
-def known_ways() -> list[str]:
-    """What may stand behind “consent.” here."""
-    return sorted({way for keeper in _keepers for way in keeper.ways})
+def known_ways(actor: Any = None) -> list[str]:
+    """What may stand behind “consent.” here, if that person brings it in."""
+    keepers = [k for k in _keepers if actor is None or actor.has_perm(k.permission)]
+    return sorted({way for keeper in keepers for way in keeper.ways})
 
 
-def refusal(targets: Collection[str]) -> str:
-    """Why a mapping's ``consent.*`` cannot be kept, in a sentence; “” if it can."""
+def refusal(targets: Collection[str], actor: Any = None) -> str:
+    """Why a mapping's ``consent.*`` cannot be kept, in a sentence; “” if it can.
+
+    ``actor`` is the person who brings the file in, None for a command.
+    """
     ways = [name.removeprefix(CONSENT) for name in targets if name.startswith(CONSENT)]
     known = known_ways()
     unknown = sorted(set(ways) - set(known))
-    if not unknown:
+    forbidden = sorted(set(ways) - set(known_ways(actor)) - set(unknown))
+    if not unknown and not forbidden:
         return ""
+    if not unknown:
+        return _(
+            "Only somebody who keeps consents may bring %(names)s in; leave it out, or "
+            "ask the privacy officer."
+        ) % {"names": ", ".join(CONSENT + way for way in forbidden)}
     if not known:
         return _("Nothing that is installed here keeps consent.")
     words = {"names": ", ".join(unknown), "known": ", ".join(known)}

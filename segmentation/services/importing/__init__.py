@@ -59,7 +59,7 @@ def create_job(
     path = Path(path).resolve()
     if not path.is_file():
         raise jobs.Refused(_("There is no file %(path)s.") % {"path": path})
-    if problem := consents.refusal(columns):
+    if problem := consents.refusal(columns, actor):
         raise jobs.Refused(problem)
     made_source, _created = Source.objects.get_or_create(name=source)
     return ImportJob.objects.create(

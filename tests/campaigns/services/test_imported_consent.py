@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 
 from campaigns.models import Consent
 from campaigns.services import consent
@@ -62,6 +64,27 @@ def test_a_dry_run_keeps_no_consent_and_an_undo_forgets_it(tmp_path):
     tasks.perform(undo, importing.run_undo)
     assert not Consent.objects.exists()
     assert not Identity.objects.filter(external_id="new").exists()
+
+
+def test_a_no_that_two_files_told_outlives_the_undo_of_either(tmp_path):
+    first, second = (bring_in(tmp_path) for _file in range(2))
+    undo = importing.create_undo(first)
+    tasks.perform(undo, importing.run_undo)
+    assert said()["loyal"] is False
+    bring_in(tmp_path)
+    assert said()["loyal"] is False
+    assert second.undone_at is None
+
+
+def test_who_does_not_keep_consents_cannot_bring_them_in(tmp_path):
+    path = imports.write(tmp_path, FILE)
+    analyst, officer = (
+        get_user_model().objects.create_user(name) for name in ("ann", "bob")
+    )
+    officer.user_permissions.add(Permission.objects.get(codename="change_consent"))
+    with pytest.raises(jobs.Refused, match="keeps consents may bring consent.push in"):
+        imports.queue("customers", path, COLUMNS, actor=analyst)
+    assert imports.queue("customers", path, COLUMNS, actor=officer).pk
 
 
 def test_an_unknown_way_of_reaching_somebody_is_a_sentence(tmp_path):
