@@ -36,7 +36,7 @@ class RejectsFile:
             while name in names:  # the file has such a column of its own
                 name += "_"
             names.append(name)
-        self._writer.writerow(names)
+        self._writer.writerow(map(harmless, names))
 
     def add(self, chunk: pa.Table, *several: mapping.Rejects) -> None:
         """Write down what was refused of the next chunk of the file."""

@@ -25,9 +25,10 @@ HEAD_ROWS = 5_000  # whose fields are the columns
 PIECE = 2**20
 LONGEST = 2**26  # characters of one object
 WORDS = {True: "true", False: "false"}
-DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
+DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 
-Row = tuple[int, Any]  # its number, and its object; a text where it is none
+Flat = dict[str, str | None]
+Row = tuple[int, Flat | str]  # its number, and its fields; a text where it is none
 
 
 def open_json(path: Path, layout: Layout) -> Reader:
@@ -37,7 +38,7 @@ def open_json(path: Path, layout: Layout) -> Reader:
     try:
         for _number, found in islice(head, HEAD_ROWS):
             if isinstance(found, dict):
-                names.update(dict.fromkeys(_flat(found)))
+                names.update(dict.fromkeys(found))
     finally:
         head.close()
     if not names:
@@ -64,9 +65,9 @@ def _chunks(reader: Reader, rows: Iterator[Row]) -> Iterator[pa.Table]:
         flat = []
         for number, found in batch:
             if isinstance(found, dict):
-                flat.append(_flat(found))
+                flat.append(found)
             else:
-                reader.ragged.append((number, [str(found)]))
+                reader.ragged.append((number, [found]))
         columns = [
             pa.array([row.get(name) for row in flat], pa.string())
             for name in reader.headers
@@ -110,9 +111,9 @@ def _of_lines(stream: Utf8) -> Iterator[Row]:
             number += 1
             try:
                 found = DECODER.decode(line)
-            except ValueError:
-                found = line
-            yield number, found if isinstance(found, dict) else line
+            except (ValueError, RecursionError):
+                found = None
+            yield number, _fields(found, line)
 
 
 def _lines(stream: Utf8) -> Iterator[list[str]]:
@@ -137,6 +138,8 @@ def _of_array(stream: Utf8) -> Iterator[Row]:
             found, end = decoder.raw_decode(text)
             if not isinstance(found, dict | list) and end == len(text):
                 raise ValueError  # a number may go on in the next piece
+        except RecursionError:
+            raise _broken_array(number + 1) from None
         except ValueError:
             more = _more(stream)
             if not more:
@@ -145,7 +148,7 @@ def _of_array(stream: Utf8) -> Iterator[Row]:
             _refuse_endless(len(text))
             continue
         number += 1
-        yield number, found if isinstance(found, dict) else text[:end]
+        yield number, _fields(found, text[:end])
         text = text[end:]
 
 
@@ -178,16 +181,30 @@ def _refuse_endless(n: int) -> None:
         )
 
 
-def _flat(value: dict[str, Any], before: str = "") -> dict[str, str | None]:
-    flat: dict[str, str | None] = {}
+def _fields(found: Any, text: str) -> Flat | str:
+    """The fields of a row; its text where it is no object, or is nested without end."""
+    try:
+        return _flat(found) if isinstance(found, dict) else _whole(text)
+    except RecursionError:
+        return _whole(text)
+
+
+def _flat(value: dict[str, Any], before: str = "") -> Flat:
+    flat: Flat = {}
     for name, each in value.items():
+        name = before + _whole(name)
         if isinstance(each, dict):
-            flat.update(_flat(each, f"{before}{name}."))
+            flat.update(_flat(each, f"{name}."))
         elif isinstance(each, list):
-            flat[before + name] = _listed(each)
+            flat[name] = _whole(_listed(each))
         else:
-            flat[before + name] = each if each is None else WORDS.get(each, each)
+            flat[name] = each if each is None else _whole(WORDS.get(each, each))
     return flat
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair, which JSON allows, is no text that can be stored."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _listed(values: list[Any]) -> str:

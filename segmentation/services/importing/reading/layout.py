@@ -11,6 +11,8 @@ import pyarrow as pa
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from segmentation.engine.cells import plain_text
+
 FORMATS = ("csv", "jsonl", "json", "xlsx", "parquet")
 TEXT_FORMATS = ("csv", "jsonl", "json")
 PACKINGS = ("", "gzip", "zip")
@@ -163,8 +165,9 @@ def codec(name: str) -> str:
 
 
 def unblank(names: list[str]) -> list[str]:
-    """Column names without spaces around them; a blank one is called by its place."""
-    stripped = [name.strip() for name in names]
+    """Column names without spaces around them, and without the mark of a file of ours;
+    a blank one is called by its place."""
+    stripped = [plain_text(name.strip()) for name in names]
     return [name or placed(number) for number, name in enumerate(stripped, start=1)]
 
 

@@ -44,6 +44,29 @@ def contents() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ('{"a": NaN, "b": Infinity}', ["NaN", "Infinity"]),
+        (r'{"a": "x\ud800", "b": "\ud83d\ude00"}', ["x?", "😀"]),
+    ],
+)
+def test_json_that_others_write_is_text_all_the_same(line, row, tmp_path):
+    text = '{"a": "1", "b": "2"}\n' + line + "\n"
+    assert read(written(tmp_path / "file.jsonl", text))[1] == [["1", "2"], row]
+
+
+def test_brackets_in_brackets_without_end_are_one_bad_row(tmp_path):
+    deep = '{"a": ' + "[" * 3000 + "]" * 3000 + "}"
+    path = written(tmp_path / "file.jsonl", f'{{"a": "1"}}\n{deep}\n{{"a": "2"}}\n')
+    reader, rows = read(path)
+    assert rows == [["1"], ["2"]]
+    assert [number for number, _cells in reader.ragged] == [2]
+    path = written(tmp_path / "file.json", f'[{{"a": "1"}}, {deep}]')
+    with pytest.raises(reading.Unreadable, match="broken in element 2"):
+        read(path)
+
+
 @pytest.mark.parametrize("packing", ["", "gzip", "zip"])
 @pytest.mark.parametrize("format", ["csv", "jsonl", "json", "xlsx", "parquet"])
 def test_every_format_packed_or_not_holds_the_same_rows(format, packing, tmp_path):
