@@ -20,7 +20,6 @@ from segmentation.models import (
     ImportKind,
     Item,
     ItemChange,
-    Job,
     UndoJob,
 )
 
@@ -35,10 +34,12 @@ _NAMES = Identity._meta.db_table
 
 
 def heirs(job: ImportJob) -> str:
-    """Imports that can take over what this one brought, for an SQL list."""
-    others = ImportJob.objects.filter(
-        status=Job.Status.DONE, is_dry_run=False, undone_at=None
-    ).exclude(pk=job.pk)
+    """Imports that can take over what this one brought, for an SQL list.
+
+    One that stopped half-way too: it may go on, and does not do again what it did.
+    """
+    others = ImportJob.objects.filter(is_dry_run=False, undone_at=None)
+    others = others.exclude(pk=job.pk)
     others = others.exclude(pk__in=UndoJob.objects.unfinished().values("job"))
     return ", ".join(map(str, others.order_by("pk").values_list("pk", flat=True)))
 

@@ -4,7 +4,7 @@ What a chunk did is gone from what is left to do, so a killed undo goes on where
 was, and counts nothing twice. From the moment it is asked for, nobody sees what the
 import alone brought (``queries.unfinished_imports``).
 
-1. Events that another finished import brought too pass to it (``EventClaim``).
+1. Events that another import brought too pass to it (``EventClaim``).
 2. Events that it brought too, but that belong to another, stay with that one.
 3. All other events of it go, with their search terms.
 4. Consent that only it told is forgotten (``consents``).

@@ -25,7 +25,7 @@ from segmentation.models import (
     UndoJob,
 )
 from segmentation.services import events, importing, jobs
-from segmentation.services.importing import undoing
+from segmentation.services.importing import applying, undoing
 from tests.segmentation.services.imports import bring_in, counts, queue, write
 
 pytestmark = pytest.mark.django_db
@@ -296,6 +296,26 @@ def test_an_undo_waits_for_a_file_and_a_file_for_an_undo(tmp_path):
     assert "taken back" in third.message
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("status", ["queued", "failed", "cancelled"])
+def test_an_import_that_stopped_half_way_finds_its_events_again(
+    status, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(applying, "APPLY_ROWS", 2)
+    first = bring_in("events", write(tmp_path, lines(1, 2, 3, 4)))
+    second = queue("events", write(tmp_path, lines(1, 2, 3, 4, 5)))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(jobs.Held, "progress", struck_when("Writing events"))
+        tasks.perform(second, importing.run_import)
+    second.refresh_from_db()
+    assert (second.status, second.chunks_applied) == ("queued", 1)
+    ImportJob.objects.filter(pk=second.pk).update(status=status)
+    assert take_back(first).kept["passed"] == 2
+    ImportJob.objects.filter(pk=second.pk).update(status="queued")  # tried again
+    tasks.perform(second, importing.run_import)
+    assert frames.interactions().num_rows == 5
+
+
 def test_what_a_failed_import_left_can_be_removed(tmp_path):
     job = bring_in("events", write(tmp_path, lines(1, 2)))
     ImportJob.objects.filter(pk=job.pk).update(status="failed")
@@ -319,6 +339,16 @@ class Killed(BaseException):
 
 def struck(*_report, **_words):
     raise Killed
+
+
+def struck_when(message: str):
+    """A worker's report that is its last when it says this."""
+
+    def progress(_held, *_report, **words):
+        if words.get("message") == message:
+            raise Killed
+
+    return progress
 
 
 @pytest.mark.django_db(transaction=True)
