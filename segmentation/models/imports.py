@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.catalog import Source
 from segmentation.models.fields import KeyField
-from segmentation.models.jobs import Job
+from segmentation.models.jobs import Job, JobQuerySet
 
 
 class ImportKind(models.TextChoices):
@@ -78,6 +81,14 @@ class ImportJob(Job):
         return self.original_name or self.path
 
 
+class UndoJobQuerySet(JobQuerySet):
+    def begun(self) -> UndoJobQuerySet:
+        """Those that did something already, however they ended."""
+        names = ("rows_removed", "rows_restored", "rows_kept")
+        counted = (models.Q(**{f"{name}__gt": 0}) for name in names)
+        return self.filter(reduce(or_, counted))
+
+
 class UndoJob(Job):
     """One import taken back: the rows it alone brought, and what it changed."""
 
@@ -90,6 +101,8 @@ class UndoJob(Job):
     rows_restored = models.BigIntegerField(_("restored"), default=0)
     rows_kept = models.BigIntegerField(_("kept"), default=0)
     kept = models.JSONField(_("why kept"), default=dict, blank=True)
+
+    objects = UndoJobQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("undo of an import")

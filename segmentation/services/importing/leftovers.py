@@ -37,10 +37,11 @@ def heirs(job: ImportJob) -> str:
     """Imports that can take over what this one brought, for an SQL list.
 
     One that stopped half-way too: it may go on, and does not do again what it did.
+    One whose own undo waits too: that may be cancelled, and removes the rows if not.
     """
     others = ImportJob.objects.filter(is_dry_run=False, undone_at=None)
     others = others.exclude(pk=job.pk)
-    others = others.exclude(pk__in=UndoJob.objects.unfinished().values("job"))
+    others = others.exclude(pk__in=UndoJob.objects.begun().values("job"))
     return ", ".join(map(str, others.order_by("pk").values_list("pk", flat=True)))
 
 

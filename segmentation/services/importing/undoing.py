@@ -76,14 +76,12 @@ def create_undo(job: ImportJob, *, actor: Any = None) -> UndoJob:
 
 
 def run_undo(undo: UndoJob, held: jobs.Held) -> None:
-    """Take the import back; gives its turn up while any file is coming in."""
+    """Take the import back; waits while any file comes in, or another is taken back."""
     job = undo.job
     if job.undone_at is not None:  # killed after its last word
         return
     _refuse_impossible(job)
-    if ImportJob.objects.filter(is_dry_run=False, status=Job.Status.RUNNING).exists():
-        later = timezone.now() + timedelta(seconds=WAIT_SECONDS)
-        held.give_back(_("Waiting for a file that is coming in."), not_before=later)
+    _await_others(undo, held)
     run = _Undoing(job, held)
     run.events()
     with transaction.atomic():
@@ -98,6 +96,18 @@ def run_undo(undo: UndoJob, held: jobs.Held) -> None:
         left = ImportJob.objects.filter(pk=job.pk, undone_at=None)
         left.update(undone_at=timezone.now())
     held.progress(run.n_seen, run.n_seen, message=_("Taken back."))
+
+
+def _await_others(undo: UndoJob, held: jobs.Held) -> None:
+    """An undo runs alone, or what it passes on might go to what is gone by then."""
+    later = timezone.now() + timedelta(seconds=WAIT_SECONDS)
+    running = Job.Status.RUNNING
+    if ImportJob.objects.filter(is_dry_run=False, status=running).exists():
+        held.give_back(_("Waiting for a file that is coming in."), not_before=later)
+    if UndoJob.objects.filter(status=running).exclude(pk=undo.pk).exists():
+        held.give_back(
+            _("Waiting for an import that is being taken back."), not_before=later
+        )
 
 
 def _refuse_impossible(job: ImportJob) -> None:

@@ -316,6 +316,27 @@ def test_an_import_that_stopped_half_way_finds_its_events_again(
     assert frames.interactions().num_rows == 5
 
 
+def test_what_passes_to_an_import_whose_undo_is_cancelled_stays(tmp_path):
+    path = write(tmp_path, lines(1, 2, 3))
+    first, second = bring_in("events", path), bring_in("events", path)
+    undo = importing.create_undo(first)
+    waiting = importing.create_undo(second)
+    tasks.perform(undo, importing.run_undo)
+    jobs.request_cancel(waiting)
+    assert frames.interactions().num_rows == 3
+    assert take_back(second).rows_removed == 9
+    assert sizes() == [0] * 7
+
+
+def test_two_undos_take_turns(tmp_path):
+    path = write(tmp_path, lines(1, 2, 3))
+    first, second = (importing.create_undo(bring_in("events", path)) for _ in "ab")
+    with jobs.hold(first), pytest.raises(jobs.GivenBack), jobs.hold(second) as held:
+        importing.run_undo(second, held)
+    second.refresh_from_db()
+    assert "taken back" in second.message
+
+
 def test_what_a_failed_import_left_can_be_removed(tmp_path):
     job = bring_in("events", write(tmp_path, lines(1, 2)))
     ImportJob.objects.filter(pk=job.pk).update(status="failed")
