@@ -401,6 +401,8 @@ def test_a_cancelled_undo_can_be_asked_for_again(tmp_path, monkeypatch):
         importing.run_undo(undo, held)
     job.refresh_from_db()
     assert job.undone_at is None
+    assert queries.unfinished_imports() == [job.pk]  # nobody sees a half
     n_first = UndoJob.objects.get(pk=undo.pk).rows_removed
     assert n_first + take_back(job).rows_removed == 21
+    assert queries.unfinished_imports() == []
     assert sizes() == [0] * 7
