@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.apps import apps
 from django.db import connection
 
+from segmentation.bulk import literals
 from segmentation.models import (
     Customer,
     CustomerClaim,
@@ -60,6 +61,8 @@ def remove(kind: str, job: ImportJob, span: Span) -> dict[str, int]:
     table = _MODELS[ImportKind(kind)]._meta.db_table
     ours = f"t.id > {span[0]} AND t.id <= {span[1]} AND t.import_id = {job.pk}"
     with connection.cursor() as cursor:
+        if literals.is_postgres():
+            _lock(cursor, is_items, table, ours)
         n_passed = 0
         if others := heirs(job):
             n_passed = _passed(cursor, kind, table, ours, others, span)
@@ -77,6 +80,16 @@ def remove(kind: str, job: ImportJob, span: Span) -> dict[str, int]:
             )
         cursor.execute(f"DELETE FROM {table} AS t WHERE {ours}")
         return {"removed": cursor.rowcount, PASSED: n_passed, IN_USE: n_in_use}
+
+
+def _lock(cursor: object, is_items: bool, table: str, ours: str) -> None:
+    """Wait for calls that name the rows (``catalog.hold``): then their events show."""
+    rows = f"SELECT t.id FROM {table} t"
+    names = f"SELECT n.id FROM {_NAMES} n JOIN {table} t ON t.id = n.customer_id"
+    for each, alias in ((rows, "t"),) if is_items else ((rows, "t"), (names, "n")):
+        cursor.execute(  # type: ignore[attr-defined]
+            f"{each} WHERE {ours} ORDER BY {alias}.id FOR UPDATE OF {alias}"
+        )
 
 
 def _passed(

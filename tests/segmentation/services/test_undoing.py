@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from segmentation import frames, queries, tasks
 from segmentation.models import (
@@ -19,12 +21,13 @@ from segmentation.models import (
     ImportJob,
     Item,
     ItemChange,
+    Kind,
     Segment,
     SegmentSet,
     Source,
     UndoJob,
 )
-from segmentation.services import events, importing, jobs
+from segmentation.services import catalog, events, importing, jobs
 from segmentation.services.importing import applying, undoing
 from tests.segmentation.services.imports import bring_in, counts, queue, write
 
@@ -263,6 +266,53 @@ def test_what_a_call_tells_during_an_undo_is_new_and_stays(tmp_path):
     assert events.record_events([row], source=job.source, now=NOW).n_new == 1
     tasks.perform(undo, importing.run_undo)
     assert Event.objects.get().import_id is None
+
+
+def test_what_an_undo_removes_while_a_call_names_it_is_made_anew(tmp_path, monkeypatch):
+    job = bring_in("events", write(tmp_path, lines(1)))
+    write_events = events._write
+
+    def late(*told):
+        monkeypatch.setattr(events, "_write", write_events)
+        take_back(job)
+        return write_events(*told)
+
+    monkeypatch.setattr(events, "_write", late)
+    row = {"customer": "c-1", "visitor": "v", "item": "i-1", "kind": "view"}
+    assert events.record_events([row], source=job.source, now=NOW).n_new == 1
+    event = Event.objects.get()
+    assert Item.objects.get(pk=event.item_id).external_id == "i-1"
+    name = Identity.objects.get(pk=event.identity_id)
+    assert (name.external_id, name.customer.identities.count()) == ("c-1", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_undo_waits_for_the_call_that_names_what_it_removes(tmp_path):
+    """On PostgreSQL; SQLite has one writer, so nothing can come in between."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer")
+    job = bring_in("events", write(tmp_path, lines(1)))
+    undo = importing.create_undo(job)
+    name, item = Identity.objects.get(), Item.objects.get()
+    known = events.KnownEvent(name.pk, Kind.VIEW, NOW, "e1", item_id=item.pk)
+    thread = threading.Thread(target=undone_in_a_thread, args=(undo,))
+    with transaction.atomic():
+        for model, pk in ((Identity, name.pk), (Item, item.pk)):
+            assert catalog.hold(model, pa.array([pk]))
+        thread.start()
+        events.append([known])
+        thread.join(1.0)
+        assert thread.is_alive()
+    thread.join(20)
+    assert (Event.objects.count(), Item.objects.count()) == (1, 1)
+    assert Identity.objects.count() == 1
+
+
+def undone_in_a_thread(undo):
+    try:
+        tasks.perform(undo, importing.run_undo)
+    finally:
+        connection.close()
 
 
 def test_what_cannot_be_taken_back_is_refused_in_a_sentence(tmp_path):
