@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -102,7 +103,7 @@ class UndoJob(Job):
     rows_kept = models.BigIntegerField(_("kept"), default=0)
     kept = models.JSONField(_("why kept"), default=dict, blank=True)
 
-    objects = UndoJobQuerySet.as_manager()
+    objects: ClassVar[Any] = UndoJobQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("undo of an import")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import connection, models
 
 from segmentation.bulk import literals
-from segmentation.models import Customer, ImportKind, Item
+from segmentation.models import AuditEntry, Customer, ImportKind, Item
 
 _MODELS: dict[str, type[models.Model]] = {
     ImportKind.ITEMS: Item,
@@ -108,6 +108,15 @@ def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
         )
         cursor.execute(f"DELETE FROM {_LOG} AS c WHERE {chunk}")
     return counted
+
+
+def by_hand(kind: str) -> str:
+    """SQL of the ids, as text, of the rows that somebody changed on a page."""
+    label = _MODELS[kind]._meta.label_lower
+    return (
+        f"SELECT h.subject_id FROM {AuditEntry._meta.db_table} h "
+        f"WHERE h.subject_kind = '{label}' AND h.action = 'change'"
+    )
 
 
 def _is_free(name: str, field: models.Field) -> str:

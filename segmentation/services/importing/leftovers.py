@@ -1,6 +1,7 @@
 """Items and customers that an import made: who else needs them, and their removal.
 
-In use is whatever any table refers to, by a foreign key or, as events do, by a bare id.
+In use is whatever any table refers to, by a foreign key or, as events do, by a bare id,
+and what somebody changed by hand.
 What belongs to the row itself is no use of it: its names, its prices, what the import
 told about it.
 """
@@ -23,6 +24,7 @@ from segmentation.models import (
     ItemChange,
     UndoJob,
 )
+from segmentation.services import changes
 
 PASSED, IN_USE = "passed", "in_use"
 Span = tuple[int, int]
@@ -128,6 +130,8 @@ def _uses(kind: str, import_id: int) -> list[str]:
             f"AND u.import_id <> {import_id}"
         )
     )
+    by_hand = changes.by_hand(kind)
+    found.append(f"CAST(t.id AS varchar) IN ({by_hand})")
     if not is_items:
         done = (
             _there_is(f"{table} u WHERE u.{name} = n.id")

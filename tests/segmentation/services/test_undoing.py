@@ -27,7 +27,7 @@ from segmentation.models import (
     Source,
     UndoJob,
 )
-from segmentation.services import catalog, events, importing, jobs
+from segmentation.services import audit, catalog, events, importing, jobs
 from segmentation.services.importing import applying, undoing
 from tests.segmentation.services.imports import bring_in, counts, queue, write
 
@@ -195,6 +195,15 @@ def test_an_item_that_another_file_described_too_stays_and_is_of_that(tmp_path):
     assert [item.external_id for item in Item.objects.all()] == ["a"]
     assert told(take_back(second)) == (1, 0, 0)
     assert sizes() == [0] * 7
+
+
+def test_an_item_that_somebody_changed_by_hand_stays(tmp_path):
+    job = bring_in("items", write(tmp_path, "item,title\na,Tea\nb,Milk\n"))
+    item = Item.objects.get(external_id="a")
+    Item.objects.filter(pk=item.pk).update(title="Green tea")
+    audit.record(None, "change", item, {"title": ["Tea", "Green tea"]})
+    assert take_back(job).rows_removed == 1
+    assert [item.title for item in Item.objects.all()] == ["Green tea"]
 
 
 def test_attributes_come_back_whole(tmp_path):
