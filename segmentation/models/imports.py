@@ -149,7 +149,8 @@ class ImportChange(models.Model):
     """What an import changed on an item or customer that was there: old and new.
 
     ``before`` and ``after`` hold only the columns that differ, as they are stored
-    (encrypted ones as cipher text). What the import made says so itself (import_id).
+    (encrypted ones as cipher text). A column of ``before`` alone, null there, was told
+    as another import had told it. What the import made says so itself (import_id).
     """
 
     import_id = models.IntegerField()

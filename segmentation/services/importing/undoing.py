@@ -8,7 +8,8 @@ import alone brought (``queries.unfinished_imports``).
 2. Events that it brought too, but that belong to another, stay with that one.
 3. All other events of it go, with their search terms.
 4. Consent that only it told is forgotten (``consents``).
-5. Values that it changed on items and customers come back, unless changed since.
+5. Values that it changed on items and customers come back, unless they were changed
+   since, or another import told the same.
 6. Items and customers that it made go, unless they are in use (``leftovers``).
 """
 
@@ -245,7 +246,11 @@ class _Undoing:
 
     def _take_back(self, kind: str, last: int) -> dict[str, int]:
         done = changes.take_back(kind, self._job.pk, last)
-        return {"restored": done.n_restored, CHANGED_SINCE: done.n_changed_since}
+        return {
+            "restored": done.n_restored,
+            CHANGED_SINCE: done.n_changed_since,
+            PASSED: done.n_passed,
+        }
 
 
 EVENTS = Event._meta.db_table

@@ -186,6 +186,25 @@ def test_two_imports_of_a_price_undone_in_any_order_leave_the_first_price(tmp_pa
     assert [h.price for h in ItemChange.objects.all()] == [1.1]
 
 
+@pytest.mark.parametrize("first_goes_first", [True, False])
+def test_a_value_that_two_imports_told_stays_until_both_went(
+    first_goes_first, tmp_path
+):
+    Item.objects.create(external_id="a", title="Tea", price=1)
+    text = "item,title,price\na,Tea,2\n"
+    first, second = (bring_in("items", write(tmp_path, text)) for _ in "ab")
+    if first_goes_first:
+        undo = take_back(first)
+        assert (undo.kept, undo.rows_restored) == ({"passed": 1}, 0)
+    else:
+        assert told(take_back(second)) == (0, 0, 0)
+    assert Item.objects.get().price == 2
+    last = second if first_goes_first else first
+    assert told(take_back(last)) == (0, 1, 0)
+    assert Item.objects.get().price == 1
+    assert not ImportChange.objects.exists()
+
+
 def test_an_item_that_another_file_described_too_stays_and_is_of_that(tmp_path):
     path = write(tmp_path, "item,title\na,Tea\nb,Milk\n")
     first = bring_in("items", path)
