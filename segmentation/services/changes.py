@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from django.db import connection, models
 
 from segmentation.bulk import literals
-from segmentation.models import AuditEntry, Customer, ImportKind, Item
+from segmentation.models import AuditEntry, Customer, ImportKind, Item, Merge
+from segmentation.services import newcomers
 
 _MODELS: dict[str, type[models.Model]] = {
     ImportKind.ITEMS: Item,
@@ -118,6 +119,61 @@ def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
         )
         cursor.execute(f"DELETE FROM {_LOG} AS c WHERE {chunk}")
     return counted
+
+
+def empty(kind: str, ids: list[int]) -> int:
+    """Empty what its import told about rows it made, that stay; in a transaction.
+
+    A column that another import told stays, one that somebody changed by hand, and
+    those of merged customers, which others told too. Answers how many rows had any.
+    """
+    blanks = _blanks(kind)
+    told = {
+        name: f"(t.{_quoted(name)} IS DISTINCT FROM {blank} "
+        f"AND NOT {_is_kept(kind, name)})"
+        for name, blank in blanks.items()
+    }
+    assigned = ", ".join(
+        f"{_quoted(name)} = CASE WHEN {told[name]} THEN {blank} "
+        f"ELSE t.{_quoted(name)} END"
+        for name, blank in blanks.items()
+    )
+    ours = f"t.id IN ({', '.join(map(str, ids))})"
+    if kind == ImportKind.CUSTOMERS:
+        ours += (
+            f" AND NOT EXISTS (SELECT 1 FROM {Merge._meta.db_table} m "
+            "WHERE m.kept_id = t.id OR m.merged_id = t.id)"
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {_table(kind)} AS t SET {assigned}, updated_at = {literals.now()} "
+            f"WHERE {ours} AND ({_any(told)})"
+        )
+        n_emptied: int = cursor.rowcount
+    return n_emptied
+
+
+def _blanks(kind: str) -> dict[str, str]:
+    """Column → what it holds when nobody told anything."""
+    if kind == ImportKind.CUSTOMERS:
+        blanks = newcomers.CUSTOMER_DEFAULTS
+    else:
+        blanks = {"category_id": "NULL", "price": "NULL", "available": literals.true()}
+        blanks |= newcomers.ITEM_DEFAULTS
+    return {
+        (name := quoted.strip('"')): literals.as_json(value, name)
+        for quoted, value in blanks.items()
+    }
+
+
+def _is_kept(kind: str, column: str) -> str:
+    """Whether another import told a column of a row, or somebody changed it by hand."""
+    field = _field(kind, column).name.removesuffix("_hash")
+    return (
+        f"((SELECT 1 FROM {_LOG} l WHERE l.kind = '{kind}' AND l.object_id = t.id "
+        f"AND {_has('l.before', column)} LIMIT 1) IS NOT NULL OR "
+        f"CAST(t.id AS varchar) IN ({by_hand(kind)} AND {_has('h.changes', field)}))"
+    )
 
 
 def _counts(

@@ -10,7 +10,8 @@ import alone brought (``queries.unfinished_imports``).
 4. Consent that only it told is forgotten (``consents``).
 5. Values that it changed on items and customers come back, unless they were changed
    since, or another import told the same.
-6. Items and customers that it made go, unless they are in use (``leftovers``).
+6. Items and customers that it made go, unless they are in use (``leftovers``); then
+   only what it told about them goes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from segmentation.models import (
 )
 from segmentation.services import changes, claims, consents, jobs
 from segmentation.services.importing import leftovers
-from segmentation.services.importing.leftovers import IN_USE, PASSED
+from segmentation.services.importing.leftovers import EMPTIED, IN_USE, PASSED
 
 CHUNK_ROWS = 20_000  # none may hold SQLite for a second (DESIGN 4)
 BLOCKS = 2000  # of PostgreSQL's 8 kB
@@ -51,6 +52,9 @@ KEPT = {
     OF_ANOTHER: gettext_lazy("they came in before, by another import or a call"),
     CHANGED_SINCE: gettext_lazy("somebody changed them since"),
     IN_USE: gettext_lazy("items and customers that are in use"),
+    EMPTIED: gettext_lazy(
+        "items and customers that are in use, without what it told about them"
+    ),
 }
 
 

@@ -259,9 +259,28 @@ def test_customers_in_use_stay(tmp_path):
     row = {"customer": "b", "item": "tea", "kind": "view"}
     events.record_events([row], source=job.source, now=NOW)
     undo = take_back(job)
-    assert (undo.kept, undo.rows_removed) == ({"in_use": 2}, 1)
+    assert (undo.kept, undo.rows_removed) == ({"emptied": 2}, 1)
+    assert [person.name for person in Customer.objects.all()] == ["", ""]
     left = Identity.objects.values_list("external_id", flat=True)
     assert sorted(left) == ["a", "b"]
+
+
+def test_of_an_item_in_use_stays_only_what_others_told(tmp_path):
+    text = "item,title,price,brand,available\na,Tea,2,X,no\nb,Milk,3,X,no\n"
+    job = bring_in("items", write(tmp_path, text))
+    more = bring_in("items", write(tmp_path, "item,brand\na,X\n"))
+    item = Item.objects.get(external_id="b")
+    audit.record(None, "change", item, {"title": ["Milch", "Milk"]})
+    rows = [{"customer": "c", "item": name, "kind": "view"} for name in "ab"]
+    events.record_events(rows, source=job.source, now=NOW)
+    assert take_back(job).kept == {"passed": 1, "emptied": 1}
+    assert items() == [
+        ("a", "", None, True, "X", None),
+        ("b", "Milk", None, True, "", None),
+    ]
+    assert not ItemChange.objects.exists()
+    assert take_back(more).kept == {"emptied": 1}
+    assert items()[0] == ("a", "", None, True, "", None)
 
 
 def test_a_login_of_a_visitor_who_came_by_file_keeps_the_customer(tmp_path):
