@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from campaigns.models import Decision, Delivery, Launch, Outcome, Recipient
-from segmentation.models import Customer, Event, Identity, ImportJob, Kind
+from segmentation.models import Customer, Event, Identity, Kind
+from segmentation.queries import unfinished_imports
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def arm_sums(launch: Launch, since: datetime, until: datetime) -> dict[str, ArmS
     not finished do not.
     """
     instant = connection.ops.adapt_datetimefield_value
-    params = [instant(since), instant(until), *_unfinished_imports()]
+    params = [instant(since), instant(until), *unfinished_imports()]
     with connection.cursor() as cursor:
         cursor.execute(
             _ARM_SUMS.format(
@@ -203,7 +204,7 @@ def purchases_of_clickers(
         occurred_at__gte=since,
         occurred_at__lte=until,
         kind__in=(Kind.PURCHASE, Kind.RETURN),
-    ).exclude(import_id__in=_unfinished_imports())
+    ).exclude(import_id__in=unfinished_imports())
     fields = ("identity_id", "occurred_at", "amount", "order_key", "event_key", "kind")
     return [
         Purchase(customers[who], at, amount or 0.0, order or key)
@@ -233,11 +234,6 @@ def _clickers(launch_ids: Sequence[int]) -> QuerySet:
         kind=Outcome.Kind.CLICKED, recipient__launch__in=launch_ids
     )
     return clicks.values("recipient__customer")
-
-
-def _unfinished_imports() -> list[int]:
-    rows = ImportJob.objects.filter(~Q(status=ImportJob.Status.DONE), kind="events")
-    return list(rows.values_list("pk", flat=True))
 
 
 def _is_finished(n_unfinished: int) -> str:

@@ -102,12 +102,14 @@ def items_by_id(ids: Collection[int]) -> dict[int, Item]:
 
 
 def unfinished_imports(*, but: int | None = None) -> list[int]:
-    """Imports that did not finish, or that are being taken back.
+    """Imports that did not finish, or that are being taken back, or half are.
 
     What they brought is not there for any reader.
     """
     undone = UndoJob.objects.unfinished().values("job")
-    jobs = ImportJob.objects.filter(~Q(status=Job.Status.DONE) | Q(pk__in=undone))
+    half = Q(undone_at=None, pk__in=UndoJob.objects.begun().values("job"))
+    done = Q(status=Job.Status.DONE)
+    jobs = ImportJob.objects.filter(~done | Q(pk__in=undone) | half)
     return [pk for pk in jobs.values_list("pk", flat=True) if pk != but]
 
 

@@ -224,7 +224,8 @@ class ImportJobAdmin(ImportSteps, JobAdmin):
             return None
         owner = self.admin_site.get_model_admin(UndoJob)
         told = owner.full_progress_context(undo)
-        return told | undo_parts(undo)
+        is_half = row.undone_at is None and row.undos.begun().exists()
+        return told | undo_parts(undo) | {"is_half": is_half and told["is_over"]}
 
 
 @admin.register(UndoJob)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+from typing import Any, ClassVar
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.catalog import Source
 from segmentation.models.fields import KeyField
-from segmentation.models.jobs import Job
+from segmentation.models.jobs import Job, JobQuerySet
 
 
 class ImportKind(models.TextChoices):
@@ -78,6 +82,14 @@ class ImportJob(Job):
         return self.original_name or self.path
 
 
+class UndoJobQuerySet(JobQuerySet):
+    def begun(self) -> UndoJobQuerySet:
+        """Those that did something already, however they ended."""
+        names = ("rows_removed", "rows_restored", "rows_kept")
+        counted = (models.Q(**{f"{name}__gt": 0}) for name in names)
+        return self.filter(reduce(or_, counted))
+
+
 class UndoJob(Job):
     """One import taken back: the rows it alone brought, and what it changed."""
 
@@ -90,6 +102,8 @@ class UndoJob(Job):
     rows_restored = models.BigIntegerField(_("restored"), default=0)
     rows_kept = models.BigIntegerField(_("kept"), default=0)
     kept = models.JSONField(_("why kept"), default=dict, blank=True)
+
+    objects: ClassVar[Any] = UndoJobQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("undo of an import")
@@ -135,7 +149,8 @@ class ImportChange(models.Model):
     """What an import changed on an item or customer that was there: old and new.
 
     ``before`` and ``after`` hold only the columns that differ, as they are stored
-    (encrypted ones as cipher text). What the import made says so itself (import_id).
+    (encrypted ones as cipher text). A column of ``before`` alone, null there, was told
+    as another import had told it. What the import made says so itself (import_id).
     """
 
     import_id = models.IntegerField()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from segmentation import bulk
 from segmentation.bulk import literals
@@ -72,6 +72,24 @@ def find_identities(source: Source, external_ids: pa.Array) -> pa.Array:
     names = pc.unique(external_ids).drop_null()
     rows = Identity.objects.filter(source=source)
     return _known(names, rows, "external_id", "pk").of(external_ids)
+
+
+def hold(model: type[Model], ids: pa.Array) -> bool:
+    """Let nobody remove these rows before the transaction ends; whether all are there.
+
+    An undo removes what nobody uses. SQLite has one writer, so looking is enough.
+    """
+    wanted = pc.unique(ids).drop_null().to_pylist()
+    if not wanted:
+        return True
+    lock = " FOR KEY SHARE" if literals.is_postgres() else ""
+    with connection.cursor() as c:
+        c.execute(
+            f"SELECT count(*) FROM (SELECT id FROM {model._meta.db_table} "
+            f"WHERE id IN ({', '.join(map(str, wanted))}) ORDER BY id{lock}) found"
+        )
+        n_found: int = c.fetchone()[0]
+    return n_found == len(wanted)
 
 
 def known_items(external_ids: pa.Array) -> pa.Array:

@@ -3,6 +3,9 @@
 ``note`` runs before the overwriting, in its transaction; ``take_back`` puts former
 values back where nobody changed them since. Both are a few statements for a set of
 rows. Values are compared and kept as JSON, which both databases can do.
+
+A column that stands in ``before`` alone, as null, was told again as it was: it is of
+both imports, and stays when the earlier one goes.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from dataclasses import dataclass
 from django.db import connection, models
 
 from segmentation.bulk import literals
-from segmentation.models import Customer, ImportKind, Item
+from segmentation.models import AuditEntry, Customer, ImportKind, Item, Merge
+from segmentation.services import newcomers
 
 _MODELS: dict[str, type[models.Model]] = {
     ImportKind.ITEMS: Item,
@@ -27,10 +31,11 @@ _LOG = "segmentation_importchange"
 
 @dataclass(frozen=True)
 class TakenBack:
-    """A set of changes undone: rows restored, and rows somebody changed since."""
+    """Rows restored, rows somebody changed since, and rows another told so too."""
 
     n_restored: int
     n_changed_since: int
+    n_passed: int
 
 
 def note(
@@ -39,8 +44,8 @@ def note(
     """Keep old and new of the rows that are about to change.
 
     ``values`` is column → SQL of its new value, of the staging table ``s`` and the
-    present row ``t``, which ``match`` brings together. What another import made and
-    this one brings unchanged is noted too, with nothing in it: it is of both.
+    present row ``t``, which ``match`` brings together. What another import made or
+    changed, and this one brings unchanged, is noted too, without the value.
     """
     fields = {name: _field(kind, name) for name in values}
     differs = {
@@ -48,10 +53,22 @@ def note(
         f"{_comparable(fields[name], value)}"
         for name, value in values.items()
     }
-    before, after = (
-        _object({n: (differs[n], _json(fields[n], v)) for n, v in side.items()})
-        for side in ({n: f"t.{_quoted(n)}" for n in values}, values)
+    another = (
+        f"(t.import_id IS NOT NULL OR (SELECT 1 FROM {_LOG} l WHERE l.kind = '{kind}' "
+        f"AND l.object_id = t.id AND l.import_id <> {import_id} LIMIT 1) IS NOT NULL)"
     )
+    old = {n: _json(fields[n], f"t.{_quoted(n)}") for n in values}
+    none = "NULL" if literals.is_postgres() else "'null'"
+    before = _object(
+        {
+            n: (
+                f"{differs[n]} OR {another}",
+                f"CASE WHEN {d} THEN {old[n]} ELSE {none} END",
+            )
+            for n, d in differs.items()
+        }
+    )
+    after = _object({n: (differs[n], _json(fields[n], v)) for n, v in values.items()})
     any_differs = " OR ".join(differs.values()) or literals.false()
     lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
     with connection.cursor() as cursor:
@@ -60,7 +77,7 @@ def note(
             f"SELECT {import_id}, '{kind}', t.id, {before}, {after} "
             f"FROM {_table(kind)} t JOIN {staging} s ON {match} "
             f"WHERE t.import_id IS DISTINCT FROM {import_id} "
-            f"AND (t.import_id IS NOT NULL OR {any_differs}) "
+            f"AND ({another} OR {any_differs}) "
             # In the order of ids, so that two imports cannot wait for each other.
             f"ORDER BY t.id{lock} ON CONFLICT DO NOTHING"
         )
@@ -76,18 +93,12 @@ def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
     columns = _columns_of(chunk)
     fields = {name: _field(kind, name) for name in columns}
     free = {name: _is_free(name, fields[name]) for name in columns}
-    held = {name: f"{_has('c.before', name)} AND NOT ({free[name]})" for name in free}
     table = _table(kind)
-    counted = TakenBack(0, 0)
+    counted = TakenBack(0, 0, 0)
     with connection.cursor() as cursor:
         if columns:
-            cursor.execute(
-                f"SELECT count(CASE WHEN {_any(held)} THEN 1 END), "
-                f"count(CASE WHEN ({_any(free)}) AND NOT ({_any(held)}) THEN 1 END) "
-                f"FROM {_LOG} c JOIN {table} t ON t.id = c.object_id WHERE {chunk}"
-            )
-            n_held, n_free = cursor.fetchone()
-            counted = TakenBack(n_free, n_held)
+            cursor.execute(_counts(fields, free, chunk, table))
+            counted = TakenBack(*cursor.fetchone())
             assigned = ", ".join(
                 f"{_quoted(name)} = CASE WHEN {free[name]} "
                 f"THEN {_value(fields[name])} ELSE t.{_quoted(name)} END"
@@ -110,6 +121,91 @@ def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
     return counted
 
 
+def empty(kind: str, ids: list[int]) -> int:
+    """Empty what its import told about rows it made, that stay; in a transaction.
+
+    A column that another import told stays, one that somebody changed by hand, and
+    those of merged customers, which others told too. Answers how many rows had any.
+    """
+    blanks = _blanks(kind)
+    told = {
+        name: f"(t.{_quoted(name)} IS DISTINCT FROM {blank} "
+        f"AND NOT {_is_kept(kind, name)})"
+        for name, blank in blanks.items()
+    }
+    assigned = ", ".join(
+        f"{_quoted(name)} = CASE WHEN {told[name]} THEN {blank} "
+        f"ELSE t.{_quoted(name)} END"
+        for name, blank in blanks.items()
+    )
+    ours = f"t.id IN ({', '.join(map(str, ids))})"
+    if kind == ImportKind.CUSTOMERS:
+        ours += (
+            f" AND NOT EXISTS (SELECT 1 FROM {Merge._meta.db_table} m "
+            "WHERE m.kept_id = t.id OR m.merged_id = t.id)"
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {_table(kind)} AS t SET {assigned}, updated_at = {literals.now()} "
+            f"WHERE {ours} AND ({_any(told)})"
+        )
+        n_emptied: int = cursor.rowcount
+    return n_emptied
+
+
+def _blanks(kind: str) -> dict[str, str]:
+    """Column → what it holds when nobody told anything."""
+    if kind == ImportKind.CUSTOMERS:
+        blanks = newcomers.CUSTOMER_DEFAULTS
+    else:
+        blanks = {"category_id": "NULL", "price": "NULL", "available": literals.true()}
+        blanks |= newcomers.ITEM_DEFAULTS
+    return {
+        (name := quoted.strip('"')): literals.as_json(value, name)
+        for quoted, value in blanks.items()
+    }
+
+
+def _is_kept(kind: str, column: str) -> str:
+    """Whether another import told a column of a row, or somebody changed it by hand."""
+    field = _field(kind, column).name.removesuffix("_hash")
+    return (
+        f"((SELECT 1 FROM {_LOG} l WHERE l.kind = '{kind}' AND l.object_id = t.id "
+        f"AND {_has('l.before', column)} LIMIT 1) IS NOT NULL OR "
+        f"CAST(t.id AS varchar) IN ({by_hand(kind)} AND {_has('h.changes', field)}))"
+    )
+
+
+def _counts(
+    fields: dict[str, models.Field], free: dict[str, str], chunk: str, table: str
+) -> str:
+    """SQL of how many rows are restored, were changed since, were told so too."""
+    held, same = {}, {}
+    for name, is_free in free.items():
+        stays = f"{_has('c.after', name)} AND NOT ({is_free})"
+        present = _json_of(fields[name], f"t.{_quoted(name)}")
+        is_same = f"{present} IS NOT DISTINCT FROM {_part('c.after', name)}"
+        held[name] = f"({stays} AND NOT ({is_same}))"
+        same[name] = f"({stays} AND {is_same})"
+    return (
+        "SELECT count(CASE WHEN is_free AND NOT is_held AND NOT is_same THEN 1 END), "
+        "count(CASE WHEN is_held THEN 1 END), "
+        "count(CASE WHEN is_same AND NOT is_held THEN 1 END) FROM ("
+        f"SELECT ({_any(free)}) AS is_free, ({_any(held)}) AS is_held, "
+        f"({_any(same)}) AS is_same "
+        f"FROM {_LOG} c JOIN {table} t ON t.id = c.object_id WHERE {chunk}) counted"
+    )
+
+
+def by_hand(kind: str) -> str:
+    """SQL of the ids, as text, of the rows that somebody changed on a page."""
+    label = _MODELS[kind]._meta.label_lower
+    return (
+        f"SELECT h.subject_id FROM {AuditEntry._meta.db_table} h "
+        f"WHERE h.subject_kind = '{label}' AND h.action = 'change'"
+    )
+
+
 def _is_free(name: str, field: models.Field) -> str:
     """Whether a column still holds what the import wrote, and nobody wrote it since."""
     present = _json_of(field, f"t.{_quoted(name)}")
@@ -118,7 +214,7 @@ def _is_free(name: str, field: models.Field) -> str:
         f"AND l.object_id = c.object_id AND l.id > c.id AND {_has('l.before', name)}"
     )
     return (
-        f"({_has('c.before', name)} AND {present} IS NOT DISTINCT FROM "
+        f"({_has('c.after', name)} AND {present} IS NOT DISTINCT FROM "
         f"{_part('c.after', name)} AND ({later} LIMIT 1) IS NULL)"
     )
 
@@ -129,16 +225,22 @@ def _hand_down(name: str, chunk: str) -> str:
         f"SELECT 1 FROM {_LOG} m WHERE m.kind = c.kind AND m.object_id = c.object_id "
         f"AND m.id > c.id AND m.id < l.id AND {_has('m.before', name)} LIMIT 1"
     )
-    if literals.is_postgres():
-        told = f"jsonb_set(l.before, '{{{name}}}', c.before -> '{name}')"
-    else:
-        told = f"json_set(l.before, '$.{name}', json(c.before -> '$.{name}'))"
+
+    def told(document: str, source: str) -> str:
+        if literals.is_postgres():
+            return f"jsonb_set({document}, '{{{name}}}', {source} -> '{name}')"
+        return f"json_set({document}, '$.{name}', json({source} -> '$.{name}'))"
+
     return (
-        f"UPDATE {_LOG} AS l SET before = {told} FROM {_LOG} c WHERE {chunk} "
+        f"UPDATE {_LOG} AS l SET before = {told('l.before', 'c.before')}, "
+        f"after = CASE WHEN {_has('l.after', name)} THEN l.after "
+        f"ELSE {told('l.after', 'c.after')} END "
+        f"FROM {_LOG} c WHERE {chunk} "
         "AND l.kind = c.kind AND l.object_id = c.object_id AND l.id > c.id "
-        f"AND {_has('c.before', name)} AND {_has('l.before', name)} "
+        f"AND {_has('c.after', name)} AND {_has('l.before', name)} "
         f"AND ({between}) IS NULL "
-        f"AND {_part('l.before', name)} IS NOT DISTINCT FROM {_part('c.after', name)}"
+        f"AND (NOT {_has('l.after', name)} OR "
+        f"{_part('l.before', name)} IS NOT DISTINCT FROM {_part('c.after', name)})"
     )
 
 

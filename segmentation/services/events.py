@@ -21,6 +21,7 @@ from segmentation.models import (
     EventClaim,
     EventDetail,
     Identity,
+    Item,
     Kind,
     RefKind,
     Source,
@@ -107,18 +108,28 @@ def record_events(
     if not known.num_rows:
         return Recorded(0, 0, sorted(errors))
     kept = [rows[index] for index in at.tolist()]
-    _link_visitors(table.take(at), source)
     event_keys = keys.to_binary(canonical_lanes(known, source.name))
-    lookups = look_up(known, source)
-    events = resolved(known, event_keys, lookups, import_id=None)
-    events = references.added(events, kept)
     details = references.details(event_keys, kept)
+    n_new = None
+    while n_new is None:  # again, if an undo removed what was just looked up
+        _link_visitors(table.take(at), source)
+        lookups = look_up(known, source)
+        events = resolved(known, event_keys, lookups, import_id=None)
+        n_new = _write(references.added(events, kept), details)
+    return Recorded(n_new, known.num_rows - n_new, sorted(errors))
+
+
+def _write(events: pa.Table, details: list[EventDetail]) -> int | None:
+    """Insert what a call told; how many were new, None where a named row is gone."""
     with bulk.staged(events) as staging, transaction.atomic():
+        are_there = catalog.hold(Identity, events["identity_id"])
+        if not (are_there and catalog.hold(Item, events["item_id"])):
+            return None
         n_new = insert(staging)
         if n_new < events.num_rows:
             _keep_for_ever(staging)
         EventDetail.objects.bulk_create(details, ignore_conflicts=True)
-    return Recorded(n_new, events.num_rows - n_new, sorted(errors))
+    return n_new
 
 
 def append(events: Sequence[KnownEvent]) -> int:
@@ -342,17 +353,7 @@ def _link_visitors(table: pa.Table, source: Source) -> None:
     """A row with both ids is a login: the visitor is that customer from now on."""
     columns = (table[name].combine_chunks() for name in ("customer", "visitor"))
     both = zip(*(cleaning.clean_ids(c).to_pylist() for c in columns), strict=True)
-    pairs = {pair for pair in both if None not in pair}
-    if not pairs:
-        return
-    names, visitors = zip(*pairs, strict=True)
-    rows = Identity.objects.filter(visitor_id__in=visitors)
-    owners = dict(rows.values_list("visitor_id", "customer"))
-    rows = Identity.objects.filter(source=source, external_id__in=names)
-    people = dict(rows.values_list("external_id", "customer"))
-    for name, visitor in sorted(pairs):
-        if name not in people or owners.get(visitor) != people[name]:
-            identities.resolve(source, name, visitor)
+    identities.link_all({pair for pair in both if None not in pair}, source)
 
 
 def _as_table(rows: Sequence[Mapping[str, Any]], now: datetime) -> pa.Table:

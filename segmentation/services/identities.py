@@ -5,6 +5,8 @@ Sets of ids are looked up and created by ``services/catalog.py``; this is for on
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -49,6 +51,20 @@ def resolve(
     if customer and visitor:
         link_visitor(visitor, found.customer)
     return found
+
+
+def link_all(pairs: Collection[tuple[str, str]], source: Source) -> None:
+    """Link visitors to customers: pairs of their ids; known ones cost little."""
+    if not pairs:
+        return
+    names, visitors = zip(*pairs, strict=True)
+    rows = Identity.objects.filter(visitor_id__in=visitors)
+    owners = dict(rows.values_list("visitor_id", "customer"))
+    rows = Identity.objects.filter(source=source, external_id__in=names)
+    people = dict(rows.values_list("external_id", "customer"))
+    for name, visitor in sorted(pairs):
+        if name not in people or owners.get(visitor) != people[name]:
+            resolve(source, name, visitor)
 
 
 def link_visitor(visitor_id: str, customer: Customer) -> Identity:

@@ -394,6 +394,19 @@ def test_an_import_is_asked_about_before_it_is_taken_back(analyst):
     assert "cannot be taken back" in answer.content.decode()
 
 
+def test_an_undo_that_stopped_half_way_says_how_it_goes_on(analyst):
+    source = Source.objects.create(name="web")
+    job = ImportJob.objects.create(
+        kind="events", source=source, path="x", status="done", rows_new=12
+    )
+    undo = UndoJob.objects.create(job=job, status="cancelled")
+    shown = analyst.get(page(ImportJob, "change", job.pk)).text
+    assert "It was not taken back" in shown
+    UndoJob.objects.filter(pk=undo.pk).update(rows_removed=5)
+    shown = analyst.get(page(ImportJob, "change", job.pk)).text
+    assert "It is half taken back" in shown and "goes on where it stopped" in shown
+
+
 def test_no_table_is_a_sentence_on_the_first_page(analyst):
     answer = upload(analyst, "<!doctype html><html><body>no</body></html>")
     assert "web page, not a table" in answer.content.decode()

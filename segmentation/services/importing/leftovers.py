@@ -1,15 +1,19 @@
 """Items and customers that an import made: who else needs them, and their removal.
 
-In use is whatever any table refers to, by a foreign key or, as events do, by a bare id.
+In use is whatever any table refers to, by a foreign key or, as events do, by a bare id,
+and what somebody changed by hand.
 What belongs to the row itself is no use of it: its names, its prices, what the import
 told about it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.db import connection
 
+from segmentation.bulk import literals
 from segmentation.models import (
     Customer,
     CustomerClaim,
@@ -20,11 +24,11 @@ from segmentation.models import (
     ImportKind,
     Item,
     ItemChange,
-    Job,
     UndoJob,
 )
+from segmentation.services import changes
 
-PASSED, IN_USE = "passed", "in_use"
+PASSED, IN_USE, EMPTIED = "passed", "in_use", "emptied"
 Span = tuple[int, int]
 
 _MODELS = {ImportKind.ITEMS: Item, ImportKind.CUSTOMERS: Customer}
@@ -35,11 +39,14 @@ _NAMES = Identity._meta.db_table
 
 
 def heirs(job: ImportJob) -> str:
-    """Imports that can take over what this one brought, for an SQL list."""
-    others = ImportJob.objects.filter(
-        status=Job.Status.DONE, is_dry_run=False, undone_at=None
-    ).exclude(pk=job.pk)
-    others = others.exclude(pk__in=UndoJob.objects.unfinished().values("job"))
+    """Imports that can take over what this one brought, for an SQL list.
+
+    One that stopped half-way too: it may go on, and does not do again what it did.
+    One whose own undo waits too: that may be cancelled, and removes the rows if not.
+    """
+    others = ImportJob.objects.filter(is_dry_run=False, undone_at=None)
+    others = others.exclude(pk=job.pk)
+    others = others.exclude(pk__in=UndoJob.objects.begun().values("job"))
     return ", ".join(map(str, others.order_by("pk").values_list("pk", flat=True)))
 
 
@@ -58,15 +65,19 @@ def remove(kind: str, job: ImportJob, span: Span) -> dict[str, int]:
     table = _MODELS[ImportKind(kind)]._meta.db_table
     ours = f"t.id > {span[0]} AND t.id <= {span[1]} AND t.import_id = {job.pk}"
     with connection.cursor() as cursor:
+        if literals.is_postgres():
+            _lock(cursor, is_items, table, ours)
         n_passed = 0
         if others := heirs(job):
-            n_passed = _passed(cursor, kind, table, ours, others, span)
+            n_passed = _passed(cursor, job, kind, ours, others, span)
         uses = " OR ".join(_uses(kind, job.pk))
-        user = _one_user(is_items)
-        cursor.execute(
-            f"UPDATE {table} AS t SET import_id = {user} WHERE {ours} AND ({uses})"
-        )
-        n_in_use = cursor.rowcount
+        used = _ids(cursor, table, f"{ours} AND ({uses})")
+        n_emptied = _empty(cursor, job, kind, used)
+        if used:
+            cursor.execute(
+                f"UPDATE {table} AS t SET import_id = {_one_user(is_items)} "
+                f"WHERE t.id IN ({_listed(used)})"
+            )
         gone = f"(SELECT t.id FROM {table} t WHERE {ours})"
         for model in (ItemChange,) if is_items else (CustomerClaim, Identity):
             column = "item_id" if is_items else "customer_id"
@@ -74,29 +85,69 @@ def remove(kind: str, job: ImportJob, span: Span) -> dict[str, int]:
                 f"DELETE FROM {model._meta.db_table} WHERE {column} IN {gone}"
             )
         cursor.execute(f"DELETE FROM {table} AS t WHERE {ours}")
-        return {"removed": cursor.rowcount, PASSED: n_passed, IN_USE: n_in_use}
+        return {
+            "removed": cursor.rowcount,
+            PASSED: n_passed,
+            IN_USE: len(used) - n_emptied,
+            EMPTIED: n_emptied,
+        }
+
+
+def _ids(cursor: Any, table: str, which: str) -> list[int]:
+    cursor.execute(f"SELECT t.id FROM {table} t WHERE {which} ORDER BY t.id")
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _listed(ids: list[int]) -> str:
+    return ", ".join(map(str, ids))
+
+
+def _empty(cursor: Any, job: ImportJob, kind: str, ids: list[int]) -> int:
+    """What the import told about rows that stay goes; answers about how many it did."""
+    if not ids or job.kind != kind:
+        return 0
+    n_emptied = changes.empty(kind, ids)
+    if kind == ImportKind.ITEMS:
+        cursor.execute(
+            f"DELETE FROM {ItemChange._meta.db_table} WHERE import_id = {job.pk} "
+            f"AND item_id IN (SELECT t.id FROM {Item._meta.db_table} t "
+            f"WHERE t.id IN ({_listed(ids)}) AND t.price IS NULL)"
+        )
+    return n_emptied
+
+
+def _lock(cursor: Any, is_items: bool, table: str, ours: str) -> None:
+    """Wait for calls that name the rows (``catalog.hold``): then their events show."""
+    rows = f"SELECT t.id FROM {table} t"
+    names = f"SELECT n.id FROM {_NAMES} n JOIN {table} t ON t.id = n.customer_id"
+    for each, alias in ((rows, "t"),) if is_items else ((rows, "t"), (names, "n")):
+        cursor.execute(f"{each} WHERE {ours} ORDER BY {alias}.id FOR UPDATE OF {alias}")
 
 
 def _passed(
-    cursor: object, kind: str, table: str, ours: str, others: str, span: Span
+    cursor: Any, job: ImportJob, kind: str, ours: str, others: str, span: Span
 ) -> int:
     """What another import described too is its making from now on."""
+    table = _MODELS[ImportKind(kind)]._meta.db_table
     theirs = (
         f"FROM {_LOG} c WHERE c.kind = '{kind}' AND c.object_id = t.id "
         f"AND c.import_id IN ({others})"
     )
-    cursor.execute(  # type: ignore[attr-defined]
+    passed = _ids(cursor, table, f"{ours} AND EXISTS (SELECT 1 {theirs})")
+    if not passed:
+        return 0
+    _empty(cursor, job, kind, passed)
+    cursor.execute(
         f"UPDATE {table} AS t SET import_id = (SELECT min(c.import_id) {theirs}) "
-        f"WHERE {ours} AND EXISTS (SELECT 1 {theirs})"
+        f"WHERE t.id IN ({_listed(passed)})"
     )
-    n_passed: int = cursor.rowcount  # type: ignore[attr-defined]
-    cursor.execute(  # type: ignore[attr-defined]
+    cursor.execute(
         f"DELETE FROM {_LOG} AS c WHERE c.kind = '{kind}' "
         f"AND c.object_id > {span[0]} AND c.object_id <= {span[1]} AND EXISTS "
         f"(SELECT 1 FROM {table} t WHERE t.id = c.object_id "
         "AND t.import_id = c.import_id)"
     )
-    return n_passed
+    return len(passed)
 
 
 def _uses(kind: str, import_id: int) -> list[str]:
@@ -113,6 +164,8 @@ def _uses(kind: str, import_id: int) -> list[str]:
             f"AND u.import_id <> {import_id}"
         )
     )
+    by_hand = changes.by_hand(kind)
+    found.append(f"CAST(t.id AS varchar) IN ({by_hand})")
     if not is_items:
         done = (
             _there_is(f"{table} u WHERE u.{name} = n.id")

@@ -27,12 +27,12 @@ def changes(job: ImportJob) -> dict[str, Any]:
     before = job.findings.get("changes", []) if job.is_dry_run else []
     shown: list[list[Any]] = list(before)
     if len(shown) < SHOWN:
-        rows = ImportChange.objects.filter(import_id=job.pk).exclude(before={})
+        rows = ImportChange.objects.filter(import_id=job.pk).exclude(after={})
         found = list(rows.order_by("pk")[: SHOWN - len(shown)])
         names = _names(job, [row.object_id for row in found])
         for row in found:
-            for column in sorted(set(row.before) - _HASHES):
-                old, new = row.before[column], row.after.get(column)
+            for column in sorted(set(row.after) - _HASHES):
+                old, new = row.before[column], row.after[column]
                 shown.append([names.get(row.object_id, ""), column, old, new])
     return job.findings | {"changes": _readable(shown[:SHOWN])}
 

@@ -4,12 +4,14 @@ What a chunk did is gone from what is left to do, so a killed undo goes on where
 was, and counts nothing twice. From the moment it is asked for, nobody sees what the
 import alone brought (``queries.unfinished_imports``).
 
-1. Events that another finished import brought too pass to it (``EventClaim``).
+1. Events that another import brought too pass to it (``EventClaim``).
 2. Events that it brought too, but that belong to another, stay with that one.
 3. All other events of it go, with their search terms.
 4. Consent that only it told is forgotten (``consents``).
-5. Values that it changed on items and customers come back, unless changed since.
-6. Items and customers that it made go, unless they are in use (``leftovers``).
+5. Values that it changed on items and customers come back, unless they were changed
+   since, or another import told the same.
+6. Items and customers that it made go, unless they are in use (``leftovers``); then
+   only what it told about them goes.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from segmentation.models import (
 )
 from segmentation.services import changes, claims, consents, jobs
 from segmentation.services.importing import leftovers
-from segmentation.services.importing.leftovers import IN_USE, PASSED
+from segmentation.services.importing.leftovers import EMPTIED, IN_USE, PASSED
 
 CHUNK_ROWS = 20_000  # none may hold SQLite for a second (DESIGN 4)
 BLOCKS = 2000  # of PostgreSQL's 8 kB
@@ -50,6 +52,9 @@ KEPT = {
     OF_ANOTHER: gettext_lazy("they came in before, by another import or a call"),
     CHANGED_SINCE: gettext_lazy("somebody changed them since"),
     IN_USE: gettext_lazy("items and customers that are in use"),
+    EMPTIED: gettext_lazy(
+        "items and customers that are in use, without what it told about them"
+    ),
 }
 
 
@@ -76,14 +81,12 @@ def create_undo(job: ImportJob, *, actor: Any = None) -> UndoJob:
 
 
 def run_undo(undo: UndoJob, held: jobs.Held) -> None:
-    """Take the import back; gives its turn up while any file is coming in."""
+    """Take the import back; waits while any file comes in, or another is taken back."""
     job = undo.job
     if job.undone_at is not None:  # killed after its last word
         return
     _refuse_impossible(job)
-    if ImportJob.objects.filter(is_dry_run=False, status=Job.Status.RUNNING).exists():
-        later = timezone.now() + timedelta(seconds=WAIT_SECONDS)
-        held.give_back(_("Waiting for a file that is coming in."), not_before=later)
+    _await_others(undo, held)
     run = _Undoing(job, held)
     run.events()
     with transaction.atomic():
@@ -98,6 +101,18 @@ def run_undo(undo: UndoJob, held: jobs.Held) -> None:
         left = ImportJob.objects.filter(pk=job.pk, undone_at=None)
         left.update(undone_at=timezone.now())
     held.progress(run.n_seen, run.n_seen, message=_("Taken back."))
+
+
+def _await_others(undo: UndoJob, held: jobs.Held) -> None:
+    """An undo runs alone, or what it passes on might go to what is gone by then."""
+    later = timezone.now() + timedelta(seconds=WAIT_SECONDS)
+    running = Job.Status.RUNNING
+    if ImportJob.objects.filter(is_dry_run=False, status=running).exists():
+        held.give_back(_("Waiting for a file that is coming in."), not_before=later)
+    if UndoJob.objects.filter(status=running).exclude(pk=undo.pk).exists():
+        held.give_back(
+            _("Waiting for an import that is being taken back."), not_before=later
+        )
 
 
 def _refuse_impossible(job: ImportJob) -> None:
@@ -235,7 +250,11 @@ class _Undoing:
 
     def _take_back(self, kind: str, last: int) -> dict[str, int]:
         done = changes.take_back(kind, self._job.pk, last)
-        return {"restored": done.n_restored, CHANGED_SINCE: done.n_changed_since}
+        return {
+            "restored": done.n_restored,
+            CHANGED_SINCE: done.n_changed_since,
+            PASSED: done.n_passed,
+        }
 
 
 EVENTS = Event._meta.db_table

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from segmentation import frames, queries, tasks
 from segmentation.models import (
@@ -19,13 +21,14 @@ from segmentation.models import (
     ImportJob,
     Item,
     ItemChange,
+    Kind,
     Segment,
     SegmentSet,
     Source,
     UndoJob,
 )
-from segmentation.services import events, importing, jobs
-from segmentation.services.importing import undoing
+from segmentation.services import audit, catalog, events, importing, jobs
+from segmentation.services.importing import applying, undoing
 from tests.segmentation.services.imports import bring_in, counts, queue, write
 
 pytestmark = pytest.mark.django_db
@@ -183,6 +186,25 @@ def test_two_imports_of_a_price_undone_in_any_order_leave_the_first_price(tmp_pa
     assert [h.price for h in ItemChange.objects.all()] == [1.1]
 
 
+@pytest.mark.parametrize("first_goes_first", [True, False])
+def test_a_value_that_two_imports_told_stays_until_both_went(
+    first_goes_first, tmp_path
+):
+    Item.objects.create(external_id="a", title="Tea", price=1)
+    text = "item,title,price\na,Tea,2\n"
+    first, second = (bring_in("items", write(tmp_path, text)) for _ in "ab")
+    if first_goes_first:
+        undo = take_back(first)
+        assert (undo.kept, undo.rows_restored) == ({"passed": 1}, 0)
+    else:
+        assert told(take_back(second)) == (0, 0, 0)
+    assert Item.objects.get().price == 2
+    last = second if first_goes_first else first
+    assert told(take_back(last)) == (0, 1, 0)
+    assert Item.objects.get().price == 1
+    assert not ImportChange.objects.exists()
+
+
 def test_an_item_that_another_file_described_too_stays_and_is_of_that(tmp_path):
     path = write(tmp_path, "item,title\na,Tea\nb,Milk\n")
     first = bring_in("items", path)
@@ -192,6 +214,15 @@ def test_an_item_that_another_file_described_too_stays_and_is_of_that(tmp_path):
     assert [item.external_id for item in Item.objects.all()] == ["a"]
     assert told(take_back(second)) == (1, 0, 0)
     assert sizes() == [0] * 7
+
+
+def test_an_item_that_somebody_changed_by_hand_stays(tmp_path):
+    job = bring_in("items", write(tmp_path, "item,title\na,Tea\nb,Milk\n"))
+    item = Item.objects.get(external_id="a")
+    Item.objects.filter(pk=item.pk).update(title="Green tea")
+    audit.record(None, "change", item, {"title": ["Tea", "Green tea"]})
+    assert take_back(job).rows_removed == 1
+    assert [item.title for item in Item.objects.all()] == ["Green tea"]
 
 
 def test_attributes_come_back_whole(tmp_path):
@@ -228,9 +259,28 @@ def test_customers_in_use_stay(tmp_path):
     row = {"customer": "b", "item": "tea", "kind": "view"}
     events.record_events([row], source=job.source, now=NOW)
     undo = take_back(job)
-    assert (undo.kept, undo.rows_removed) == ({"in_use": 2}, 1)
+    assert (undo.kept, undo.rows_removed) == ({"emptied": 2}, 1)
+    assert [person.name for person in Customer.objects.all()] == ["", ""]
     left = Identity.objects.values_list("external_id", flat=True)
     assert sorted(left) == ["a", "b"]
+
+
+def test_of_an_item_in_use_stays_only_what_others_told(tmp_path):
+    text = "item,title,price,brand,available\na,Tea,2,X,no\nb,Milk,3,X,no\n"
+    job = bring_in("items", write(tmp_path, text))
+    more = bring_in("items", write(tmp_path, "item,brand\na,X\n"))
+    item = Item.objects.get(external_id="b")
+    audit.record(None, "change", item, {"title": ["Milch", "Milk"]})
+    rows = [{"customer": "c", "item": name, "kind": "view"} for name in "ab"]
+    events.record_events(rows, source=job.source, now=NOW)
+    assert take_back(job).kept == {"passed": 1, "emptied": 1}
+    assert items() == [
+        ("a", "", None, True, "X", None),
+        ("b", "Milk", None, True, "", None),
+    ]
+    assert not ItemChange.objects.exists()
+    assert take_back(more).kept == {"emptied": 1}
+    assert items()[0] == ("a", "", None, True, "", None)
 
 
 def test_a_login_of_a_visitor_who_came_by_file_keeps_the_customer(tmp_path):
@@ -265,6 +315,53 @@ def test_what_a_call_tells_during_an_undo_is_new_and_stays(tmp_path):
     assert Event.objects.get().import_id is None
 
 
+def test_what_an_undo_removes_while_a_call_names_it_is_made_anew(tmp_path, monkeypatch):
+    job = bring_in("events", write(tmp_path, lines(1)))
+    write_events = events._write
+
+    def late(*told):
+        monkeypatch.setattr(events, "_write", write_events)
+        take_back(job)
+        return write_events(*told)
+
+    monkeypatch.setattr(events, "_write", late)
+    row = {"customer": "c-1", "visitor": "v", "item": "i-1", "kind": "view"}
+    assert events.record_events([row], source=job.source, now=NOW).n_new == 1
+    event = Event.objects.get()
+    assert Item.objects.get(pk=event.item_id).external_id == "i-1"
+    name = Identity.objects.get(pk=event.identity_id)
+    assert (name.external_id, name.customer.identities.count()) == ("c-1", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_undo_waits_for_the_call_that_names_what_it_removes(tmp_path):
+    """On PostgreSQL; SQLite has one writer, so nothing can come in between."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer")
+    job = bring_in("events", write(tmp_path, lines(1)))
+    undo = importing.create_undo(job)
+    name, item = Identity.objects.get(), Item.objects.get()
+    known = events.KnownEvent(name.pk, Kind.VIEW, NOW, "e1", item_id=item.pk)
+    thread = threading.Thread(target=undone_in_a_thread, args=(undo,))
+    with transaction.atomic():
+        for model, pk in ((Identity, name.pk), (Item, item.pk)):
+            assert catalog.hold(model, pa.array([pk]))
+        thread.start()
+        events.append([known])
+        thread.join(1.0)
+        assert thread.is_alive()
+    thread.join(20)
+    assert (Event.objects.count(), Item.objects.count()) == (1, 1)
+    assert Identity.objects.count() == 1
+
+
+def undone_in_a_thread(undo):
+    try:
+        tasks.perform(undo, importing.run_undo)
+    finally:
+        connection.close()
+
+
 def test_what_cannot_be_taken_back_is_refused_in_a_sentence(tmp_path):
     path = write(tmp_path, lines(1))
     tried = bring_in("events", path, dry_run=True)
@@ -296,6 +393,47 @@ def test_an_undo_waits_for_a_file_and_a_file_for_an_undo(tmp_path):
     assert "taken back" in third.message
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("status", ["queued", "failed", "cancelled"])
+def test_an_import_that_stopped_half_way_finds_its_events_again(
+    status, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(applying, "APPLY_ROWS", 2)
+    first = bring_in("events", write(tmp_path, lines(1, 2, 3, 4)))
+    second = queue("events", write(tmp_path, lines(1, 2, 3, 4, 5)))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(jobs.Held, "progress", struck_when("Writing events"))
+        tasks.perform(second, importing.run_import)
+    second.refresh_from_db()
+    assert (second.status, second.chunks_applied) == ("queued", 1)
+    ImportJob.objects.filter(pk=second.pk).update(status=status)
+    assert take_back(first).kept["passed"] == 2
+    ImportJob.objects.filter(pk=second.pk).update(status="queued")  # tried again
+    tasks.perform(second, importing.run_import)
+    assert frames.interactions().num_rows == 5
+
+
+def test_what_passes_to_an_import_whose_undo_is_cancelled_stays(tmp_path):
+    path = write(tmp_path, lines(1, 2, 3))
+    first, second = bring_in("events", path), bring_in("events", path)
+    undo = importing.create_undo(first)
+    waiting = importing.create_undo(second)
+    tasks.perform(undo, importing.run_undo)
+    jobs.request_cancel(waiting)
+    assert frames.interactions().num_rows == 3
+    assert take_back(second).rows_removed == 9
+    assert sizes() == [0] * 7
+
+
+def test_two_undos_take_turns(tmp_path):
+    path = write(tmp_path, lines(1, 2, 3))
+    first, second = (importing.create_undo(bring_in("events", path)) for _ in "ab")
+    with jobs.hold(first), pytest.raises(jobs.GivenBack), jobs.hold(second) as held:
+        importing.run_undo(second, held)
+    second.refresh_from_db()
+    assert "taken back" in second.message
+
+
 def test_what_a_failed_import_left_can_be_removed(tmp_path):
     job = bring_in("events", write(tmp_path, lines(1, 2)))
     ImportJob.objects.filter(pk=job.pk).update(status="failed")
@@ -319,6 +457,16 @@ class Killed(BaseException):
 
 def struck(*_report, **_words):
     raise Killed
+
+
+def struck_when(message: str):
+    """A worker's report that is its last when it says this."""
+
+    def progress(_held, *_report, **words):
+        if words.get("message") == message:
+            raise Killed
+
+    return progress
 
 
 @pytest.mark.django_db(transaction=True)
@@ -350,6 +498,8 @@ def test_a_cancelled_undo_can_be_asked_for_again(tmp_path, monkeypatch):
         importing.run_undo(undo, held)
     job.refresh_from_db()
     assert job.undone_at is None
+    assert queries.unfinished_imports() == [job.pk]  # nobody sees a half
     n_first = UndoJob.objects.get(pk=undo.pk).rows_removed
     assert n_first + take_back(job).rows_removed == 21
+    assert queries.unfinished_imports() == []
     assert sizes() == [0] * 7
