@@ -38,6 +38,7 @@ DELIMITERS = {
     TAB: gettext_lazy("tab"),
     "|": gettext_lazy("bar |"),
     ":": gettext_lazy("colon :"),
+    "::": gettext_lazy("two colons ::"),
     "^": gettext_lazy("caret ^"),
     "~": gettext_lazy("tilde ~"),
     " ": gettext_lazy("blank"),

@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 
 from segmentation.services.importing.reading.layout import (
     NO_ROWS,
+    TWO_COLONS,
     Unreadable,
     placed,
     shown,
     unblank,
 )
 
-DELIMITERS = (",", ";", "\t", "|", "^", "~")
+DELIMITERS = (",", ";", "\t", "|", "^", "~", TWO_COLONS)
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 NOTHING = "\x1f"  # parts a text that has one column: nobody writes it
 SAMPLE_LINES = 200
@@ -118,6 +119,9 @@ def sample_rows(
 
 def parsed(text: str, delimiter: str, quote: str, escape: str) -> Iterator[list[str]]:
     """Rows of cells; blank lines are left out."""
+    if delimiter == TWO_COLONS:
+        text = text.replace(TWO_COLONS, NOTHING)
+        delimiter = ""
     options: dict[str, Any] = {"delimiter": delimiter or NOTHING}
     if quote:
         options["quotechar"] = quote
