@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tests.segmentation.files.cases import Case, content, jsonl, lines, table
 from tests.segmentation.files.logs import COLUMNS, GA4, REES46, ga4
 from tests.segmentation.files.people import LASTFM
-from tests.segmentation.files.research import REVIEWS, TAOBAO, review
+from tests.segmentation.files.research import LISTEN, REVIEWS, TAOBAO, review
 from tests.segmentation.files.shops import SHOPIFY, SQUARE
 from tests.segmentation.services.importing.files import workbook
 
@@ -159,14 +159,21 @@ CASES = [
         content(
             lines(
                 [
-                    (f"user_{n}", "2009-04-08T01:57:47Z", "MBID", '"Heroes', "t", "x")
+                    (
+                        f"u{n}",
+                        "2009-04-08T01:57:47Z",
+                        "MBID",
+                        "\"'"[n < 8] + "Heroes",
+                        "t",
+                        "",
+                    )
                     for n in range(9)
                 ],
                 "\t",
             )
         ),
         layout={"has_header": False},
-        by_hand={"customer": "column 1", "item": "column 5", "kind": "=view"},
+        by_hand=LISTEN,
         says="a quote is opened and never closed",
     ),
     Case(
