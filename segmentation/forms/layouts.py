@@ -19,6 +19,7 @@ ENCODINGS = {
     "cp1252": gettext_lazy("Western European (Windows-1252)"),
     "iso8859-1": gettext_lazy("Western European (Latin-1)"),
     "iso8859-15": gettext_lazy("Western European (Latin-9)"),
+    "cp850": gettext_lazy("Western European (DOS, cp850)"),
     "cp1250": gettext_lazy("Central European (Windows-1250)"),
     "cp1251": gettext_lazy("Cyrillic (Windows-1251)"),
     "cp1254": gettext_lazy("Turkish (Windows-1254)"),

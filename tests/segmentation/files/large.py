@@ -246,7 +246,8 @@ def _retail(path: Path) -> None:
         f'<Relationship Id="rId1" Type="{OFFICE}/worksheet" '
         f'Target="worksheets/sheet1.xml"/><Relationship Id="rId2" '
         f'Type="{OFFICE}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><cellXfs count="2"><xf/>'
+        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><cellXfs count="2">'
+        '<xf numFmtId="0"/>'
         '<xf numFmtId="22"/></cellXfs></styleSheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{MAIN}"><sheetData>{_sheet()}'
         "</sheetData></worksheet>",

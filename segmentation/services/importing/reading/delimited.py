@@ -118,6 +118,9 @@ def _parser(
     names = reader.headers
 
     def ragged(row: pyarrow.csv.InvalidRow) -> str:
+        if LAST in row.text and row.text.strip() != LAST:
+            stream.problem = _unclosed(row.number or 0)  # it swallowed the end
+            return "error"
         if row.text.strip() != LAST:
             cells = next(dialects.parsed(row.text, *_parting(layout)), [])
             reader.ragged.append((row.number or 0, cells))

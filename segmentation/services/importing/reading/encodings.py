@@ -33,6 +33,7 @@ CANDIDATES = (
     ("cp932", "japanese", 0.0),
     ("cp1252", "western", 0.0),
     ("latin-1", "western", -0.1),
+    ("cp850", "western", -2.0),  # of DOS, and of tills that go on writing it
     ("euc_kr", "korean", -2.0),
     ("euc_jp", "japanese", -2.0),
     ("cp1251", "cyrillic", -2.0),
@@ -58,6 +59,7 @@ NAMES = {
     "cp932": "Shift_JIS (cp932)",
     "cp1252": "Windows-1252",
     "latin-1": "Latin-1",
+    "cp850": "DOS (cp850)",
     "euc_kr": "EUC-KR",
     "euc_jp": "EUC-JP",
     "cp1250": "Windows-1250",

@@ -108,8 +108,8 @@ class _Part:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         known = _KNOWN.get(name)
-        if known == "v" or (known == "t" and not self._is_reading_aid):
-            self._is_text = True
+        if known == "v" or known == "t":
+            self._is_text = not self._is_reading_aid
         elif known == "rPh":
             self._is_reading_aid = True
         elif known:
