@@ -246,9 +246,11 @@ def _retail(path: Path) -> None:
         f'<Relationship Id="rId1" Type="{OFFICE}/worksheet" '
         f'Target="worksheets/sheet1.xml"/><Relationship Id="rId2" '
         f'Type="{OFFICE}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><cellXfs count="2">'
+        "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><cellStyleXfs count="1">'
+        '<xf numFmtId="0"/></cellStyleXfs><cellXfs count="2">'
         '<xf numFmtId="0"/>'
-        '<xf numFmtId="22"/></cellXfs></styleSheet>',
+        '<xf numFmtId="22"/></cellXfs><cellStyles count="1"><cellStyle name="Normal" '
+        'xfId="0" builtinId="0"/></cellStyles></styleSheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{MAIN}"><sheetData>{_sheet()}'
         "</sheetData></worksheet>",
     }

@@ -127,3 +127,10 @@ def test_at_least_sixty_kinds_of_files_name_the_page_they_are_written_from():
     assert len({case.name for case in ALL}) == len(ALL)
     assert len(LARGE) >= 10
     assert all(case.page.startswith("http") for case in ALL if case.page)
+
+
+def test_every_built_in_mapping_is_tried_and_told_to_the_operator():
+    assert {case.mapping for case in ALL if case.mapping} == set(mapping.BUILTIN)
+    guide = (Path(__file__).parents[3] / "docs/operator.md").read_text("utf-8")
+    for known in mapping.BUILTIN.values():
+        assert known.label.partition(",")[0] in guide

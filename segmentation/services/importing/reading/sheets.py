@@ -18,10 +18,15 @@ from xml.parsers import expat
 
 from django.utils.translation import gettext as _
 from openpyxl.reader.excel import ExcelReader
-from openpyxl.styles.stylesheet import apply_stylesheet
+from openpyxl.styles.numbers import (
+    BUILTIN_FORMATS,
+    is_date_format,
+    is_timedelta_format,
+)
 from openpyxl.utils import column_index_from_string
 from openpyxl.utils.datetime import from_excel
-from openpyxl.xml.constants import SHARED_STRINGS
+from openpyxl.xml.constants import ARC_STYLE, SHARED_STRINGS
+from openpyxl.xml.functions import fromstring, localname
 
 MOST_ROWS = 2**20  # that a sheet can have
 PIECE = 2**16
@@ -48,10 +53,8 @@ class Book:
         reader = ExcelReader(file, read_only=True, data_only=True)
         reader.read_manifest()
         reader.read_workbook()
-        apply_stylesheet(reader.archive, reader.wb)
         self._archive: zipfile.ZipFile = reader.archive
-        self._dates: set[int] = set(reader.wb._date_formats)
-        self._spans: set[int] = set(reader.wb._timedelta_formats)
+        self._dates, self._spans = _formats(reader.archive)
         self._epoch = reader.wb.epoch
         self._texts: list[str] | None = None
         found = reader.package.find(SHARED_STRINGS)
@@ -82,6 +85,29 @@ class Book:
         for _piece in parsed.through(self._archive, self._shared):
             pass
         return parsed.found
+
+
+def _formats(archive: zipfile.ZipFile) -> tuple[set[int], set[int]]:
+    """The styles of cells that are times, and those of them that are spans of time.
+
+    All the rest of a stylesheet is looks; openpyxl refuses some that Excel takes.
+    """
+    dates, spans = set[int](), set[int]()
+    own: dict[int, str] = {}
+    styles: list[int] = []
+    if ARC_STYLE in archive.namelist():
+        for element in fromstring(archive.read(ARC_STYLE)).iter():
+            if localname(element) == "numFmt":
+                own[int(element.get("numFmtId"))] = element.get("formatCode")
+            elif localname(element) == "cellXfs":
+                styles = [int(style.get("numFmtId", 0)) for style in element]
+    for place, number_format in enumerate(styles):
+        code = own.get(number_format) or BUILTIN_FORMATS.get(number_format, "General")
+        if is_date_format(code):
+            dates.add(place)
+        if is_timedelta_format(code):
+            spans.add(place)
+    return dates, spans
 
 
 class _Part:
