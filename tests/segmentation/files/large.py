@@ -19,7 +19,6 @@ from tests.segmentation.files.logs import GA4, REES46, ga4
 from tests.segmentation.files.people import HM, LASTFM, ML_1M
 from tests.segmentation.files.research import (
     KUAIREC,
-    LISTEN,
     RATINGS,
     RETAIL_II,
     RETAILROCKET,
@@ -28,6 +27,7 @@ from tests.segmentation.files.research import (
     YOOCHOOSE,
     review,
 )
+from tests.segmentation.files.taste import LISTEN
 
 N = 100_500
 MOVIELENS = "https://vincentarelbundock.github.io/Rdatasets/doc/dslabs/movielens.html"

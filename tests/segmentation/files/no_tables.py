@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from tests.segmentation.files.cases import Case, content, jsonl, lines, table
 from tests.segmentation.files.logs import COLUMNS, GA4, REES46, ga4
 from tests.segmentation.files.people import LASTFM
-from tests.segmentation.files.research import LISTEN, REVIEWS, TAOBAO, review
+from tests.segmentation.files.research import REVIEWS, TAOBAO, review
 from tests.segmentation.files.shops import SHOPIFY, SQUARE
+from tests.segmentation.files.taste import LISTEN
 from tests.segmentation.services.importing.files import workbook
 
 SIGNATURES = "http://en.wikipedia.org/wiki/List_of_file_signatures"

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.segmentation.files.cases import Case, content, jsonl, lines, moment, table
-from tests.segmentation.files.people import LASTFM, ML_1M, ML_100K
 from tests.segmentation.services.importing.files import workbook
 
 TAOBAO = "https://tianchi.aliyun.com/dataset/649"
@@ -23,7 +22,6 @@ OPEN_BANDIT = (
     "8cbd5fa4558b7ad2ba4781546d6604e4cc3e07c4/obd/random/all/all.csv"
 )
 KUAIREC = "https://huggingface.co/datasets/valeriol29/KuaiRec"
-HETREC = "https://github.cotory.com/MadKea/COS781_Project"
 CLICKS = "https://huggingface.co/datasets/chagu13/is_click_data"
 INVOICES = ["StockCode", "Description", "Quantity", "InvoiceDate"]
 
@@ -181,21 +179,6 @@ def _kuairec() -> str:
     return table(header, rows)
 
 
-def _listens(names: tuple[str, ...]) -> str:
-    rows = [
-        (
-            f"user_{n % 9:06}",
-            f"2009-04-08T01:{n % 60:02}:47Z",
-            "MBID",
-            names[n % len(names)],
-            f"track-{n % 20}" if n % 15 else "",
-            names[n % len(names)],
-        )
-        for n in range(60)
-    ]
-    return lines(rows, "\t")
-
-
 def _clicks() -> str:
     header = (
         "session_id,DateTime,user_id,product,campaign_id,webpage_id,"
@@ -217,12 +200,6 @@ def _clicks() -> str:
     return table(header, rows)
 
 
-LISTEN = {
-    "customer": "column 1",
-    "occurred_at": "column 2",
-    "item": "column 5",
-    "kind": "=view",
-}
 CASES = [
     Case(
         "taobao user behavior",
@@ -363,38 +340,6 @@ CASES = [
         new=60,
     ),
     Case(
-        "last.fm listens",
-        LASTFM,
-        "events",
-        content(_listens(("The Dogs D'Amour", "Sigur Rós", "M.I.A."))),
-        layout={"has_header": False},
-        by_hand=LISTEN,
-        new=56,
-        rejected=4,
-        reasons=("item is missing",),
-    ),
-    Case(
-        "last.fm listens with quotes in names",
-        LASTFM,
-        "events",
-        content(_listens(('"Heroes" and', '"Weird Al" Yankovic', '12" mix'))),
-        layout={"has_header": False, "quote": ""},
-        by_hand=LISTEN,
-        new=56,
-        rejected=4,
-    ),
-    Case(
-        "last.fm plays by artist without times",
-        HETREC,
-        "events",
-        content(
-            table(
-                "userID,artistID,weight", [{"userID": 2, "weight": 13883}] * 9
-            ).replace(",", "\t")
-        ),
-        says="The mapping says nothing about",
-    ),
-    Case(
         "clicks on advertisements",
         CLICKS,
         "events",
@@ -404,33 +349,5 @@ CASES = [
         },
         new=30,
         ignored=30,
-    ),
-    Case(
-        "movielens 100k ratings",
-        ML_100K,
-        "events",
-        content(lines(((n % 9, n, 3, 881250949 + n) for n in range(60)), "\t")),
-        by_hand={
-            "customer": "column 1",
-            "item": "column 2",
-            "value": "column 3",
-            "occurred_at": {"column": "column 4", "date": "epoch_s"},
-            "kind": "=rating",
-        },
-        new=60,
-    ),
-    Case(
-        "movielens 1m ratings",
-        ML_1M,
-        "events",
-        content(lines(((n % 9, n, 5, 978300760 + n) for n in range(60)), "::")),
-        by_hand={
-            "customer": "column 1",
-            "item": "column 2",
-            "value": "column 3",
-            "occurred_at": {"column": "column 4", "date": "epoch_s"},
-            "kind": "=rating",
-        },
-        new=60,
     ),
 ]

@@ -18,16 +18,18 @@ from segmentation.services import importing, jobs
 from segmentation.services.importing import looking, reading
 from tests.segmentation.files import (
     catalogues,
+    eastern,
     large,
     logs,
     no_tables,
     people,
     research,
     shops,
+    taste,
 )
 from tests.segmentation.files.cases import Case
 
-FAMILIES = (shops, catalogues, people, logs, research, no_tables, large)
+FAMILIES = (shops, eastern, catalogues, people, logs, research, taste, no_tables, large)
 ALL = [case for family in FAMILIES for case in family.CASES]
 SMALL = [case for case in ALL if not case.read]
 LARGE = [case for case in ALL if case.read]
