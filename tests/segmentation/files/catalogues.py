@@ -338,6 +338,8 @@ CASES = [
         PRESTASHOP,
         "items",
         content(_prestashop(), "latin-1"),
+        layout={"encoding": "latin-1"},
+        stored={"title": "Thé à la menthe n°3", "price": 13.5},
         new=30,
     ),
     Case(

@@ -180,6 +180,7 @@ CASES = [
         content(_rakuten(), "cp932"),
         by_hand={"price": {"column": "単価", "number": "1,234.56"}},
         currency="JPY",
+        stored={"price": 1280.0, "quantity": 1.0},
         new=40,
     ),
     Case(

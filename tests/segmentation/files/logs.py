@@ -93,6 +93,7 @@ CASES = [
         content(jsonl(map(ga4, range(80)))),
         rejected=20,
         reasons=("kind is none of",),
+        stored={"occurred_at": "2024-01-31T11:20:00Z"},
         new=60,
     ),
     Case(
@@ -133,6 +134,7 @@ CASES = [
         REES46,
         "events",
         content(_zipped(_rees46())),
+        stored={"occurred_at": "2024-01-01T00:00:00Z"},
         new=80,
     ),
     Case(

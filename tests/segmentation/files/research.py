@@ -220,6 +220,7 @@ CASES = [
         "events",
         content(_retail_csv(), "latin-1"),
         currency="GBP",
+        stored={"occurred_at": "2024-06-08T11:17:00Z"},
         new=90,
         rejected=10,
         reasons=("nobody did this",),
@@ -238,6 +239,7 @@ CASES = [
         content(_retail_book()),
         layout={"sheet": "Year 2009-2010"},
         currency="GBP",
+        stored={"occurred_at": "2009-12-01T07:46:00Z"},
         new=54,
         rejected=6,
     ),
@@ -306,6 +308,7 @@ CASES = [
         REVIEWS,
         "events",
         content(jsonl(map(review, range(60)))),
+        stored={"occurred_at": "2020-05-05T14:08:48.923Z"},
         new=60,
     ),
     Case(
@@ -337,6 +340,7 @@ CASES = [
         "events",
         content(_kuairec()),
         by_hand={"kind": "=view", "value": "watch_ratio"},
+        stored={"occurred_at": "2020-07-04T16:08:23.438Z"},
         new=60,
     ),
     Case(

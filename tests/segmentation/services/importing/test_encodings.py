@@ -63,6 +63,7 @@ def test_wide_encodings_are_seen_with_and_without_a_mark(text, encoding, tmp_pat
         ("name,qty\n手機,2\n", "big5"),
         ("name,qty\n茶,2\n", "shift_jis"),
         ("name,qty\nJürgen,2\n", "cp850"),
+        ("id,name\n" + "1,thé à la menthe\n" * 40, "latin-1"),
     ],
 )
 def test_too_few_letters_are_asked_about_and_the_answer_holds(text, encoding, tmp_path):
