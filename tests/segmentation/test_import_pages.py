@@ -31,14 +31,14 @@ pytestmark = pytest.mark.django_db
 
 PLAIN = "CustomerID,item,When\nc1,p1,2026-01-01 10:00\nc2,p2,2026-01-02 10:00\n"
 MESSY = (
-    "Kunde;Artikel;Datum;Preis;Vorgang\n"
+    "Klant;Artikel;Datum;Preis;Vorgang\n"
     "Jörg;a1;01/02/2024 10:00;1.234,56;Kauf\n"
     "Käthe;a2;03/02/2024 11:00;7,50 €;Retoure\n"
     "Jörg;a2;04/02/2024 11:00;viel;Kauf\n"
     "Özgür;a1;05/02/2024 09:00;3,10;Kauf\n"
 )
 MESSY_COLUMNS = {
-    "f0-source": "Kunde",
+    "f0-source": "Klant",
     "f2-source": "Artikel",
     "f3-source": "Vorgang",
     "f3-was": "Vorgang",

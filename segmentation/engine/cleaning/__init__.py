@@ -61,10 +61,25 @@ __all__ = [
 
 TEXT, ID, NUMBER, TIME, FLAG, KIND = "text", "id", "number", "time", "flag", "kind"
 _PLAIN = Format()
-_YES = ("1", "true", "t", "yes", "y", "on", "in stock", "instock", "是", "有货")
+_YES = (
+    *("1", "true", "t", "yes", "y", "on", "in stock", "instock", "in_stock", "active"),
+    *("published", "enabled", "available", "preorder", "backorder"),
+    *("ja", "wahr", "oui", "vrai", "sí", "si", "verdadero", "はい", "有", "是", "有货"),
+)
 _NO = (
-    *("0", "false", "f", "no", "n", "off", "out of stock", "outofstock"),
-    *("否", "无货", "缺货"),
+    *(
+        "0",
+        "false",
+        "f",
+        "no",
+        "n",
+        "off",
+        "out of stock",
+        "outofstock",
+        "out_of_stock",
+    ),
+    *("inactive", "draft", "archived", "unpublished", "disabled", "unavailable"),
+    *("nein", "falsch", "non", "faux", "falso", "いいえ", "否", "无货", "缺货", "缺貨"),
 )
 
 

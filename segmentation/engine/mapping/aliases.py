@@ -1,10 +1,18 @@
 """What columns are called in the tables of shops, in English and Chinese.
 
 Gathered from the pages that `builtin` names and from public data sets. Names are in
-the form of `names.normal`; of two that are there the first is taken.
+the form of `names.normal`; of two that are there the first is taken, and other
+`languages` come after these two.
 """
 
 from __future__ import annotations
+
+from segmentation.engine.mapping.languages import (
+    MORE,
+    MORE_KINDS,
+    MORE_PAIRS,
+    spellings,
+)
 
 _CUSTOMER = (
     "customer customerid customernumber customerno user userid member memberid buyer "
@@ -20,17 +28,21 @@ _EMAIL = (
 _ITEM = (
     "item itemid itemcode itemnumber product productid productcode productnumber "
     "stockcode sku skuid itemsku productsku variantsku lineitemsku article articleid "
-    "articlenumber asin goods goodsid isbn movieid "
+    "articlenumber asin goods goodsid isbn movieid videoid reference "
     "商品id 商品编号 商品编码 商品代码 商品 产品id 产品编号 产品编码 货品编号 货号 "
     "宝贝id 商家编码 sku编码 sku编号"
 )
+# Of items: other tables call their own key so.
+_ITEM_ALONE = f"{_ITEM} id"
 _PRICE = "price unitprice itemprice itemcost lineitemprice 单价 价格 商品单价 商品价格"
 _TITLE = (
-    "title name productname producttitle itemname itemtitle 商品名称 商品标题 产品名称 "
+    "title name prodname productname producttitle itemname itemtitle 商品名称 "
+    "商品标题 产品名称 "
     "宝贝标题 标题 名称 品名"
 )
 _TIME = (
-    "occurredat timestamp eventtime eventtimestamp eventdate datetime createdat "
+    "occurredat timestamp eventtime eventtimestamp datecreated orderedat saledate "
+    "eventdate datetime createdat "
     "orderdate ordertime orderpurchasetimestamp purchasedate purchasedat invoicedate "
     "transactiondate visittime date time ts "
     "下单时间 下单日期 订单创建时间 订单时间 订单日期 付款时间 订单付款时间 支付时间 "
@@ -51,12 +63,13 @@ _TEXT: dict[str, dict[str, str]] = {
         "occurred_at": _TIME,
         "value": "value rating stars score overall 评分 分数",
         "quantity": "quantity qty itemquantity lineitemquantity orderquantity "
+        "quantitypurchased skunum "
         "qtyordered units quantityrefund 数量 购买数量 商品数量 销售数量 宝贝数量 件数",
         "price": _PRICE,
         "amount": "amount linetotal lineamount itemtotal orderlinetotal "
         "revenue salesvalue 金额 小计 总价 总金额 实付金额 支付金额 "
         "买家实际支付金额 销售额",
-        "currency": "currency currencycode ordercurrency 币种 货币",
+        "currency": "currency currencycode ordercurrency ordercurrencycode 币种 货币",
         "order": "order orderid ordernumber orderno invoice invoiceno invoiceid basket "
         "basketid transaction transactionid incrementid "
         "订单编号 订单号 订单id 订单 主订单编号 流水号 交易号",
@@ -64,23 +77,26 @@ _TEXT: dict[str, dict[str, str]] = {
         "session": "session sessionid usersession visitid 会话id 会话",
     },
     "items": {
-        "item": _ITEM,
+        "item": _ITEM_ALONE,
         "title": _TITLE,
         "group": "group groupid itemgroupid parent parentid parentsku parentasin "
-        "productgroup handle spu spuid 款号 spu编码",
-        "category": "category categories categoryname categoryid categorycode "
-        "productcategory producttype maincategory department "
+        "productgroup handle slug spu spuid 款号 spu编码",
+        "category": "category categories categoryname googleproductcategory "
+        "categoryid categorycode "
+        "productcategory producttype producttypename maincategory department "
         "类目 商品类目 类别 商品类别 分类 商品分类 品类 类目id",
         "brand": "brand brandname vendor manufacturer 品牌 厂商 厂家",
         "price": f"{_PRICE} saleprice sellingprice regularprice listprice variantprice "
         "售价 销售价 零售价",
         "currency": "currency currencycode 币种 货币",
         "url": "url link producturl permalink 链接 商品链接 网址",
-        "image": "image imageurl imagelink imagesrc images picture thumbnail "
+        "image": "image imageurl imagelink imagesrc images imagesurl picture thumbnail "
         "图片 主图 图片链接 商品图片",
-        "available": "available availability instock isinstock stockstatus active "
+        "available": "available enabled availability instock isinstock stockstatus "
+        "active "
         "published 有货 是否有货 库存状态 是否上架",
-        "description": "description bodyhtml body shortdescription longdescription "
+        "description": "description bodyhtml body shortdescription shortdesc "
+        "detaildesc longdescription "
         "描述 商品描述 简介 详情",
     },
     "customers": {
@@ -92,49 +108,65 @@ _TEXT: dict[str, dict[str, str]] = {
         "locale": "locale language lang 语言",
         "timezone": "timezone tz 时区",
         "created_at": "createdat created registeredat registrationdate registered "
-        "signupdate dateregistered customersince 注册时间 注册日期 创建时间",
+        "signupdate signup dateregistered customersince 注册时间 注册日期 创建时间",
     },
 }
 ALIASES: dict[str, dict[str, list[str]]] = {
-    kind: {target: names.split() for target, names in targets.items()}
+    kind: {
+        target: [
+            *dict.fromkeys((*names.split(), *spellings(MORE[kind].get(target, ""))))
+        ]
+        for target, names in targets.items()
+    }
     for kind, targets in _TEXT.items()
 }
 # Columns that together are one.
-PAIRS = {
+PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
     "occurred_at": (
         ("date", "time"),
         ("orderdate", "ordertime"),
         ("transactiondate", "transactiontime"),
         ("日期", "时间"),
+        *MORE_PAIRS["occurred_at"],
     ),
     "name": (
         ("firstname", "lastname"),
         ("billingfirstname", "billinglastname"),
         ("firstnamebilling", "lastnamebilling"),
+        *MORE_PAIRS["name"],
     ),
 }
 
 _KINDS = {
     "view": "view views viewed pv pageview pageviews productview viewitem viewproduct "
-    "detail 浏览 查看 访问",
-    "click": "click clicks clk clicked 点击",
-    "cart": "cart addtocart addcart addedtocart addtobasket basket 加购 加购物车 "
+    "productviewed detail 浏览 查看 访问",
+    "click": "click clicks clk clicked productclicked 点击",
+    "cart": "cart carts addtocart addcart addedtocart addtobasket basket "
+    "productadded 加购 加购物车 "
     "加入购物车 购物车",
     "favourite": "favourite favorite fav favorites wishlist addtowishlist like "
+    "productaddedtowishlist "
     "collect 收藏",
-    "purchase": "purchase purchased buy bought order ordered transaction sale sold "
+    "purchase": "purchase purchased buy bought order orders ordered ordercompleted "
+    "transaction sale sold "
     "paid partiallypaid partiallyrefunded complete completed processing shipped "
     "delivered fulfilled authorized wccompleted wcprocessing "
     "购买 下单 成交 支付 已付款 已支付 已发货 已完成 交易成功 交易完成 "
     "买家已付款等待卖家发货 卖家已发货等待买家确认",
-    "return": "return returned refund refunded wcrefunded 退货 退款 已退货 已退款 "
+    "return": "return returned refund refunded orderrefunded wcrefunded 退货 退款 "
+    "已退货 已退款 "
     "退货退款",
     "rating": "rating rate rated review 评分 评价",
-    "search": "search searched query 搜索",
-    "remove_from_cart": "removefromcart removecart removed 移出购物车 删除购物车",
+    "search": "search searched productssearched query 搜索",
+    "remove_from_cart": "productremoved removefromcart removecart removed 移出购物车 "
+    "删除购物车",
     "ignore": "pending pendingpayment unpaid onhold cancelled canceled voided failed "
     "expired draft checkoutdraft trash wcpending wconhold wccancelled wcfailed "
     "待付款 未付款 等待买家付款 已取消 取消 交易关闭",
 }
 # What a word of a file's own means; the words are in the form of `names.normal`.
-WORDS = {word: kind for kind, words in _KINDS.items() for word in words.split()}
+WORDS = {
+    word: kind
+    for kind, words in _KINDS.items()
+    for word in (*words.split(), *spellings(MORE_KINDS.get(kind, "")))
+}

@@ -6,7 +6,7 @@ them, or write them with other capitals: `Builtin.fitted` keeps what is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -82,6 +82,14 @@ _SHOPIFY_ORDERS = Builtin(
     },
     (("Name", "Financial Status", "Lineitem quantity", "Created at"),),
     shape="order_lines",
+)
+# docs.rs/crate/sales/…/testdata/squarespace.csv: as Shopify's, with an id.
+_SQUARESPACE_ORDERS = replace(
+    _SHOPIFY_ORDERS,
+    label="Squarespace: orders",
+    columns=_SHOPIFY_ORDERS.columns
+    | {"customer": {"columns": ["Email", "Billing Phone"]}, "order": "Order ID"},
+    headers=(("Order ID", "Financial Status", "Lineitem quantity", "Created at"),),
 )
 # help.shopify.com/en/manual/products/import-export/using-csv; the columns were renamed
 # in 2025 (Handle → URL handle, Variant SKU → SKU, …), so both names stand here.
@@ -229,6 +237,7 @@ _TAOBAO = Builtin(
 BUILTIN = {
     "shopify-orders": _SHOPIFY_ORDERS,
     "shopify-products": _SHOPIFY_PRODUCTS,
+    "squarespace-orders": _SQUARESPACE_ORDERS,
     "woocommerce-orders": _WOO_ORDERS,
     "woocommerce-orders-advanced": _WOO_ADVANCED,
     "woocommerce-products": _WOO_PRODUCTS,

@@ -72,6 +72,10 @@ def guess_columns(
             found[target] = (column, reason)
         for target, column, reason in _by_look(kind, headers, sample, found):
             found[target] = (column, reason)
+        if kind == "events" and "item" not in found:
+            taken = {header for one, _why in found.values() for header in one.headers}
+            for target, column, reason in _named_item(headers, taken):
+                found[target] = (column, reason)
         if kind == "events" and "kind" not in found:
             found |= _constant_kind(set(found))
         if kind == "customers" and "customer" not in found and "email" in found:
@@ -99,10 +103,11 @@ def _is_readable(sample: pa.Table, header: str) -> bool:
 
 def _by_name(kind: str, headers: list[str], sample: pa.Table) -> Found:
     """Columns that are called as such columns usually are; each is taken once."""
-    there = {bare(header): header for header in reversed(headers)}
-    there |= {normal(header): header for header in reversed(headers)}
+    there = _names_of(headers)
     taken: set[str] = set()
     for target, names in ALIASES[kind].items():
+        if kind == "items" and target == "item":
+            names = _telling_first(names, there, sample)
         for name in names:
             header = there.get(name)
             if header is None or header in taken:
@@ -116,6 +121,41 @@ def _by_name(kind: str, headers: list[str], sample: pa.Table) -> Found:
             if target == "name" and (pair := _pair(target, "", there, sample)):
                 taken |= set(pair.headers)
                 yield target, pair, f"“{pair.name}” together are the name."
+
+
+def _names_of(headers: list[str]) -> dict[str, str]:
+    """Name → header: of “properties.product_id” also its end, where that is unique."""
+    ends = [normal(header.rpartition(".")[2]) for header in headers if "." in header]
+    inner = {normal(header.rpartition(".")[2]): header for header in reversed(headers)}
+    there = {end: inner[end] for end in ends if ends.count(end) == 1}
+    there |= {bare(header): header for header in reversed(headers)}
+    return there | {normal(header): header for header in reversed(headers)}
+
+
+def _telling_first(
+    names: list[str], there: dict[str, str], sample: pa.Table
+) -> list[str]:
+    """Names of columns with another value in each line before all others.
+
+    In a table of items one column is the item's own, and others are its product's.
+    """
+    own = [name for name in names if name in there and _is_own(sample, there[name])]
+    return [*own, *names]
+
+
+def _is_own(sample: pa.Table, header: str) -> bool:
+    cells = _cells(sample, header)
+    return len(pc.unique(cells)) == len(cells) == sample.num_rows
+
+
+def _named_item(headers: list[str], taken: set[str]) -> Found:
+    """What the item is called, where no column of events has a number of it."""
+    there = _names_of([header for header in headers if header not in taken])
+    for name in ALIASES["items"]["title"]:
+        if header := there.get(name):
+            why = f"No column holds ids of items, so “{header}” stands for them."
+            yield "item", Column((header,)), why
+            return
 
 
 def _column(

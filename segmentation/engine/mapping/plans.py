@@ -64,8 +64,11 @@ def plan(
     for target, column in read.items():
         _check_column(kind, target, column, headers)
     missing = [name for name in REQUIRED[kind] if name not in read]
-    if kind == "events" and not {"customer", "visitor"} & set(read):
-        missing.append("customer or visitor")
+    if kind == "events":
+        if not {"customer", "visitor"} & set(read):
+            missing.append("customer or visitor")
+        if "item" not in read and _needs_item(read.get("kind"), kinds, itemless):
+            missing.append("item")
     if kind == "links" and not {"same_as", "visitor"} & set(read):
         missing.append("same_as or visitor")
     if missing:
@@ -98,6 +101,15 @@ def fitted(
         if names or not column.headers or target in REQUIRED[kind]:
             found[target] = column.as_json()
     return found
+
+
+def _needs_item(
+    column: Column | None, kinds: dict[str, int], itemless: tuple[int, ...]
+) -> bool:
+    """Whether no row can come in without an item: all are of one kind that has one."""
+    if column is None or column.headers:
+        return False
+    return kinds.get(column.constant.lower(), -1) not in itemless
 
 
 def _check_column(kind: str, target: str, column: Column, headers: list[str]) -> None:

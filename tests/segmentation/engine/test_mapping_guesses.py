@@ -108,6 +108,95 @@ def specs(kind: str, **columns: list) -> dict:
             },
         ),
         (
+            "events",
+            "Kundennummer Artikelnummer Bestelldatum Menge Einzelpreis Währung "
+            "Bestellnummer",
+            {
+                "customer": "Kundennummer",
+                "item": "Artikelnummer",
+                "kind": "=purchase",
+                "occurred_at": "Bestelldatum",
+                "quantity": "Menge",
+                "price": "Einzelpreis",
+                "currency": "Währung",
+                "order": "Bestellnummer",
+            },
+        ),
+        (
+            "events",
+            "N°|client Référence Date|de|commande Qte Prix|unitaire N°|commande",
+            {
+                "customer": "N° client",
+                "item": "Référence",
+                "kind": "=purchase",
+                "occurred_at": "Date de commande",
+                "quantity": "Qte",
+                "price": "Prix unitaire",
+                "order": "N° commande",
+            },
+        ),
+        (
+            "events",
+            "Cliente Código|de|producto Fecha Cantidad Precio Número|de|pedido",
+            {
+                "customer": "Cliente",
+                "item": "Código de producto",
+                "kind": "=purchase",
+                "occurred_at": "Fecha",
+                "quantity": "Cantidad",
+                "price": "Precio",
+                "order": "Número de pedido",
+            },
+        ),
+        (
+            "events",
+            "会員番号 商品番号 注文日時 個数 単価 注文番号",
+            {
+                "customer": "会員番号",
+                "item": "商品番号",
+                "kind": "=purchase",
+                "occurred_at": "注文日時",
+                "quantity": "個数",
+                "price": "単価",
+                "order": "注文番号",
+            },
+        ),
+        (
+            "events",
+            "會員編號 商品編號 訂購日期 數量 單價 訂單編號",
+            {
+                "customer": "會員編號",
+                "item": "商品編號",
+                "kind": "=purchase",
+                "occurred_at": "訂購日期",
+                "quantity": "數量",
+                "price": "單價",
+                "order": "訂單編號",
+            },
+        ),
+        (
+            "items",
+            "Artikelnr Bezeichnung Warengruppe Hersteller Preis Verfuegbarkeit",
+            {
+                "item": "Artikelnr",
+                "title": "Bezeichnung",
+                "category": "Warengruppe",
+                "brand": "Hersteller",
+                "price": "Preis",
+                "available": "Verfuegbarkeit",
+            },
+        ),
+        (
+            "customers",
+            "Kundennr Vorname Nachname E-Mail-Adresse Telefon",
+            {
+                "customer": "Kundennr",
+                "email": "E-Mail-Adresse",
+                "phone": "Telefon",
+                "name": {"columns": ["Vorname", "Nachname"], "join": " "},
+            },
+        ),
+        (
             "customers",
             "First|Name Last|Name Email",
             {
@@ -132,6 +221,10 @@ def test_columns_are_known_by_their_names(kind, headers, expected):
         ("purchase refund", "purchase return"),
         ("completed wc-refunded on-hold", "purchase return ignore"),
         ("交易成功 已退款 交易关闭", "purchase return ignore"),
+        ("Bezahlt Retoure Storniert", "purchase return ignore"),
+        ("payée remboursée annulée", "purchase return ignore"),
+        ("Enviado devuelto cancelado", "purchase return ignore"),
+        ("購入 返品 キャンセル", "purchase return ignore"),
         ("view_item add_to_cart remove_from_cart", "view cart remove_from_cart"),
     ],
 )
@@ -149,6 +242,32 @@ def test_the_words_of_a_file_are_kinds(words, kinds):
     expected = [KINDS[kind] for kind in kinds.split() if kind != "ignore"]
     assert found.table["kind"].to_pylist() == expected
     assert found.ignored == kinds.split().count("ignore")
+
+
+def test_a_field_within_a_field_is_known_by_its_end():
+    sample = {"event": ["Product Viewed"], "userId": ["u"], "timestamp": ["2024-01-01"]}
+    inner = {"properties.product_id": ["p"], "properties.price": ["1"]}
+    found = specs("events", **sample, **inner)
+    assert (found["item"], found["price"]) == tuple(inner)
+    twice = specs("events", **sample, **{"a.product_id": ["p"], "b.product_id": ["q"]})
+    assert "item" not in twice
+
+
+def test_a_name_stands_for_the_item_where_no_column_has_its_id():
+    columns = {"buyer": ["b"], "Sale Date": ["2024-01-31"], "Quantity": ["1"]}
+    named = guess("events", **columns, **{"Item Name": ["Fox"]})
+    assert named["item"].spec == "Item Name"
+    assert "stands for them" in named["item"].reason
+    known = specs("events", **columns, **{"Item Name": ["Fox"], "SKU": ["f-1"]})
+    assert known["item"] == "SKU"
+
+
+def test_of_two_ids_of_a_table_of_items_the_one_that_differs_is_its_own():
+    columns = {"product_code": ["1", "1"], "article_id": ["11", "12"]}
+    assert specs("items", **columns)["item"] == "article_id"
+    assert (
+        specs("items", product_code=["1", "2"], x=["1", "1"])["item"] == "product_code"
+    )
 
 
 def test_a_vague_name_is_a_kind_only_if_its_words_are():

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from segmentation.services.importing.reading import dialects, limits
 from segmentation.services.importing.reading.layout import (
+    TWO_COLONS,
     Layout,
     Reader,
     Unreadable,
@@ -37,7 +38,14 @@ def open_csv(path: Path, layout: Layout) -> Reader:
     delimiter, quote, escape = _parting(layout)
     # Where backslashes mark quotes they need not stand beside anything.
     follow = Quotes(delimiter, quote).follow if quote and not escape else None
-    stream = Utf8(source, layout.encoding, _tail(), is_trusted=True, follow=follow)
+    stream = Utf8(
+        source,
+        layout.encoding,
+        _tail(),
+        is_trusted=True,
+        follow=follow,
+        parted=(TWO_COLONS if layout.delimiter == TWO_COLONS else "").encode(),
+    )
     stream.read(n_skipped)
     stream.marks.clear()
     reader = Reader(headers, 0, iter(()), first_row=1 + layout.has_header)
@@ -110,6 +118,9 @@ def _parser(
     names = reader.headers
 
     def ragged(row: pyarrow.csv.InvalidRow) -> str:
+        if LAST in row.text and row.text.strip() != LAST:
+            stream.problem = _unclosed(row.number or 0)  # it swallowed the end
+            return "error"
         if row.text.strip() != LAST:
             cells = next(dialects.parsed(row.text, *_parting(layout)), [])
             reader.ragged.append((row.number or 0, cells))
@@ -145,7 +156,9 @@ def _parser(
 
 
 def _parting(layout: Layout) -> tuple[str, str, str]:
-    return layout.delimiter or dialects.NOTHING, layout.quote, layout.escape
+    is_one = layout.delimiter and layout.delimiter != TWO_COLONS
+    delimiter = layout.delimiter if is_one else dialects.NOTHING
+    return delimiter, layout.quote, layout.escape
 
 
 def _without_last(chunk: pa.Table, reader: Reader, n_before: int) -> pa.Table:

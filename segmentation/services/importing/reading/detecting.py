@@ -157,8 +157,8 @@ def _of_workbook(
             reasons["sheet"] = _("It is the only visible sheet with rows.")
     layout = replace(layout, sheet=name, has_header=given.get("has_header", True))
     if "has_header" not in given and name in sheets:
-        rows = [list(map(workbooks.text, row)) for row in sheets[name]]
-        has_header, reasons["has_header"], certain = dialects.header_of(rows)
+        told = dialects.header_of(sheets[name])
+        has_header, reasons["has_header"], certain = told
         layout = replace(layout, has_header=has_header)
         if not certain:
             doubts["has_header"] = ["true", "false"]

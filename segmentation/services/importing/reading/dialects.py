@@ -11,15 +11,18 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from segmentation.engine.mapping.aliases import ALIASES
+from segmentation.engine.mapping.names import normal
 from segmentation.services.importing.reading.layout import (
     NO_ROWS,
+    TWO_COLONS,
     Unreadable,
     placed,
     shown,
     unblank,
 )
 
-DELIMITERS = (",", ";", "\t", "|", "^", "~")
+DELIMITERS = (",", ";", "\t", "|", "^", "~", TWO_COLONS)
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 NOTHING = "\x1f"  # parts a text that has one column: nobody writes it
 SAMPLE_LINES = 200
@@ -43,6 +46,9 @@ NAMES = re.compile(
 EASTERN_NAMES = re.compile(
     "编号|名称|姓名|时间|日期|价格|金额|数量|客户|用户|商品|订单|类别|分类|品牌|状态|邮箱|电话|手机|标题|"
     "編號|名稱|時間|價格|數量|客戶|用戶|訂單|類別|狀態|電話|顧客|標題|日付|価格|注文|番号|名前|氏名|数"
+)
+COLUMN_NAMES = frozenset(
+    name for fields in ALIASES.values() for names in fields.values() for name in names
 )
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
@@ -118,6 +124,9 @@ def sample_rows(
 
 def parsed(text: str, delimiter: str, quote: str, escape: str) -> Iterator[list[str]]:
     """Rows of cells; blank lines are left out."""
+    if delimiter == TWO_COLONS:
+        text = text.replace(TWO_COLONS, NOTHING)
+        delimiter = ""
     options: dict[str, Any] = {"delimiter": delimiter or NOTHING}
     if quote:
         options["quotechar"] = quote
@@ -256,6 +265,8 @@ def _known(cells: list[str]) -> bool:
 def _is_name(cell: str) -> bool:
     if len(cell) > 40:
         return False
+    if normal(cell) in COLUMN_NAMES:
+        return True
     words = [word.lower() for word in WORD.findall(cell)]
     if any(map(NAMES.fullmatch, words)):
         return len(words) <= 4

@@ -33,6 +33,7 @@ CANDIDATES = (
     ("cp932", "japanese", 0.0),
     ("cp1252", "western", 0.0),
     ("latin-1", "western", -0.1),
+    ("cp850", "western", -2.0),  # of DOS, and of tills that go on writing it
     ("euc_kr", "korean", -2.0),
     ("euc_jp", "japanese", -2.0),
     ("cp1251", "cyrillic", -2.0),
@@ -58,6 +59,7 @@ NAMES = {
     "cp932": "Shift_JIS (cp932)",
     "cp1252": "Windows-1252",
     "latin-1": "Latin-1",
+    "cp850": "DOS (cp850)",
     "euc_kr": "EUC-KR",
     "euc_jp": "EUC-JP",
     "cp1250": "Windows-1250",
@@ -176,12 +178,25 @@ def _judge(data: bytes) -> Encoding:
     if len(_within(scores, SURE, data)) > 1:
         reason = _("Too few letters beyond ASCII to tell these encodings apart.")
         return Encoding(best, reason, _within(scores, ASKED, data))
+    if best == "cp1250" and _may_be_western(data, scores):
+        reason = _("Too few letters beyond ASCII to tell these encodings apart.")
+        return Encoding("cp1252", reason, ("cp1252", best))
     if not _is_plausible(data, best, scores[best]):
         reason = _("The text reads as no language in any encoding that was tried.")
         fitting = [name for name in ("cp1252", "cp1250", "cp1251") if name != best]
         others = [name for name in fitting if decoded(data, name) is not None]
         return Encoding(best, reason, (best, *others))
     return Encoding(best, _reason(best))
+
+
+def _may_be_western(data: bytes, scores: dict[str, float]) -> bool:
+    """Most letters of cp1250 and cp1252 are the same, and à is ŕ: that a text says it
+    again and again tells no more than once."""
+    central, western = decoded(data, "cp1250"), decoded(data, "cp1252")
+    if central is None or western is None or central == western:
+        return False
+    n = len(letters.BEYOND.findall(central))
+    return scores["cp1252"] > scores["cp1250"] - 0.6 * n
 
 
 def _within(scores: dict[str, float], distance: float, data: bytes) -> tuple[str, ...]:

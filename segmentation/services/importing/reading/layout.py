@@ -17,6 +17,7 @@ FORMATS = ("csv", "jsonl", "json", "xlsx", "parquet")
 TEXT_FORMATS = ("csv", "jsonl", "json")
 PACKINGS = ("", "gzip", "zip")
 CHUNK_ROWS = 100_000
+TWO_COLONS = "::"  # the one delimiter of two letters: MovieLens parts its tables so
 NO_ROWS = gettext_lazy("The file has column names but no rows.")
 NO_TEXT = (TypeError, ValueError, AssertionError)  # how codecs of no text answer
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -32,7 +33,7 @@ class Layout:
 
     format: str = ""  # one of FORMATS
     encoding: str = ""  # text formats: Python codec name
-    delimiter: str = ""  # csv: one character
+    delimiter: str = ""  # csv: one character, or two colons
     quote: str = '"'  # csv: "" for none
     escape: str = ""  # csv: "\\" where quotes in cells are written \"
     has_header: bool = True  # without: "column 1", "column 2", …
@@ -138,6 +139,7 @@ def _value(name: str, value: Any) -> Any:
     elif name in ("delimiter", "quote", "escape"):
         value = "\t" if value in ("\\t", "tab") else value
         good = len(value) < 2 and value.isascii() and value not in ("\r", "\n", "\0")
+        good |= name == "delimiter" and value == TWO_COLONS
     else:
         allowed = {"format": ("", *FORMATS), "packing": PACKINGS}.get(name)
         good = allowed is None or value in allowed

@@ -68,6 +68,7 @@ TURKISH = "ığşçöüİĞŞÇÖÜâîû"
 Classes = dict[str, float]  # character → log10 of how likely it is
 RARE, OUTLANDISH = -7.0, -9.0
 ASCII = math.log10(1 / 60)
+BEYOND = re.compile(r"[^\x00-\x7f]")
 ALONE = re.compile(r"(?<=[A-Za-z])[\u2e80-\u9fff\uac00-\ud7a3]+(?=[a-z])")
 
 

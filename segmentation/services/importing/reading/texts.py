@@ -21,6 +21,7 @@ from segmentation.services.importing.reading.layout import Unreadable
 from segmentation.services.importing.reading.packing import Source
 
 PIECE = 2**20
+PARTED = b"\x1f"
 _last_left = [0.0]  # when a stream was left, by the monotonic clock
 _open: weakref.WeakSet[Utf8] = weakref.WeakSet()
 
@@ -28,8 +29,10 @@ _open: weakref.WeakSet[Utf8] = weakref.WeakSet()
 class Utf8(io.RawIOBase):
     """A file's text as UTF-8 without a mark, then ``tail``.
 
-    ``problem`` keeps the sentence of an error that a parser may have wrapped; ``marks``
-    how far into the file each read came, for parsers that read ahead.
+    ``parted`` is a delimiter of two equal letters, which comes out as one sign that no
+    text has: parsers know only such. ``problem`` keeps the sentence of an error that a
+    parser may have wrapped; ``marks`` how far into the file each read came, for parsers
+    that read ahead.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Utf8(io.RawIOBase):
         *,
         is_trusted: bool = False,
         follow: Callable[[bytes, int], None] | None = None,
+        parted: bytes = b"",
     ) -> None:
         self._busy = threading.Lock()
         self._is_left = False  # nobody wants more; a parser's thread may still read
@@ -50,6 +54,8 @@ class Utf8(io.RawIOBase):
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._is_trusted = is_trusted and encoding == "utf-8"
         self._follow = follow  # sees every piece and the line it begins in
+        self._parted = parted
+        self._held = b""  # the first letter of a delimiter that a piece ended in
         self._tail = tail
         self._ready = b""
         self._line = 1
@@ -130,10 +136,18 @@ class Utf8(io.RawIOBase):
                 )
                 % {"line": self._line}
             )
+        if self._parted:
+            text = self._with_one_sign(text, is_last=not data)
         if self._follow is not None:
             self._follow(text, self._line)
         self._line += text.count(b"\n")
         return text
+
+    def _with_one_sign(self, text: bytes, *, is_last: bool) -> bytes:
+        text = (self._held + text).replace(self._parted, PARTED)
+        half = self._parted[:1]
+        self._held = b"" if is_last or not text.endswith(half) else half
+        return text.removesuffix(self._held) if self._held else text
 
     def _decode(self, data: bytes) -> bytes:
         try:

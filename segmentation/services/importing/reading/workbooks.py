@@ -6,19 +6,18 @@ and XML that declares entities of its own (XML bombs), are refused there.
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import zipfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+from xml.parsers.expat import ExpatError
 
-import openpyxl
 import pyarrow as pa
 from django.utils.translation import gettext as _
 
-from segmentation.services.importing.reading import limits, packing
+from segmentation.services.importing.reading import limits, packing, sheets
 from segmentation.services.importing.reading.layout import (
     Layout,
     Reader,
@@ -28,7 +27,6 @@ from segmentation.services.importing.reading.layout import (
     unblank,
 )
 
-MOST_ROWS = 2**20  # that a sheet can have
 ROWS = 5_000  # in a chunk: a preview reads one
 PIECE = 2**20
 DECLARATIONS = tuple(
@@ -36,9 +34,10 @@ DECLARATIONS = tuple(
     for word in ("<!DOCTYPE", "<!ENTITY")
     for codec in ("utf-8", "utf-16-le", "utf-16-be")
 )
-BROKEN = (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, EOFError)
-
-Cells = tuple[Any, ...]
+BROKEN = (
+    *(zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError, EOFError),
+    *(ExpatError, IndexError),  # IndexError: a text that is shared by no list
+)
 
 
 def open_xlsx(path: Path, layout: Layout) -> Reader:
@@ -46,19 +45,19 @@ def open_xlsx(path: Path, layout: Layout) -> Reader:
     file = packing.seekable(path, layout.packing)
     _refuse_bombs(file)
     book = _book(file)
-    if layout.sheet not in book.sheetnames:
+    if layout.sheet not in book.names:
         raise Unreadable(
             _("The workbook has no sheet “%(name)s”; it has %(names)s.")
-            % {"name": layout.sheet, "names": ", ".join(book.sheetnames)}
+            % {"name": layout.sheet, "names": ", ".join(book.names)}
         )
     rows = _rows(book, layout.sheet)
     head = list(islice(rows, ROWS))
     if not head:
         raise Unreadable(_("The sheet “%(name)s” is empty.") % {"name": layout.sheet})
-    width = max(map(_width, head))
+    width = max(map(sheets.width, head))
     limits.refuse_columns(width)
     if layout.has_header:
-        first = [*map(text, head[0]), *[""] * width][:width]
+        first = [*(cell or "" for cell in head[0]), *[""] * width][:width]
         headers = unblank(first)
         head = head[1:]
     else:
@@ -75,61 +74,50 @@ def open_xlsx(path: Path, layout: Layout) -> Reader:
     return reader
 
 
-def sheets_with_rows(path: Path, layout: Layout) -> list[tuple[str, list[Cells]]]:
+def sheets_with_rows(path: Path, layout: Layout) -> list[tuple[str, list[list[str]]]]:
     """The visible sheets that are not empty, each with its first rows."""
     file = packing.seekable(path, layout.packing)
     _refuse_bombs(file)
     book = _book(file)
     found = []
-    for name in book.sheetnames:
-        if getattr(book[name], "sheet_state", "visible") != "visible":
-            continue
+    for name in book.visible:
         head = list(islice(_rows(book, name), 50))
         if head:
-            found.append((name, head))
+            found.append((name, [[cell or "" for cell in row] for row in head]))
     book.close()
     return found
 
 
-def _book(file: IO[bytes]) -> Any:
+def _book(file: IO[bytes]) -> sheets.Book:
     try:
-        return openpyxl.load_workbook(file, read_only=True, data_only=True)
+        return sheets.Book(file)
     except BROKEN as error:
         raise _damaged(error) from error
 
 
-def _rows(book: Any, name: str) -> Iterator[Cells]:
-    """The rows that hold anything; one without is no row of a table."""
-    sheet = book[name]
-    if not hasattr(sheet, "iter_rows"):
-        return  # a sheet that is only a chart
-    sheet.reset_dimensions()  # some programs write a wrong one
+def _rows(book: sheets.Book, name: str) -> Iterator[sheets.Cells]:
     try:
-        for number, row in enumerate(sheet.iter_rows(values_only=True)):
-            if number > MOST_ROWS:  # a row that claims a number like 10^12
-                raise ValueError(_("a sheet has at most 1,048,576 rows"))
-            if any(cell is not None for cell in row):
-                yield row
+        yield from book.rows(name)
     except BROKEN as error:
         raise _damaged(error) from error
 
 
 def _chunks(
-    reader: Reader, head: list[Cells], rows: Iterator[Cells]
+    reader: Reader, head: list[sheets.Cells], rows: Iterator[sheets.Cells]
 ) -> Iterator[pa.Table]:
     width, n_rows, n_seen = len(reader.headers), 0, 0
     batch = head
     while batch:
         fitting = []
         for number, row in enumerate(batch, start=n_seen + reader.first_row):
-            if _width(row) > width:
-                reader.ragged.append((number, list(map(text, row))))
+            if sheets.width(row) > width:
+                reader.ragged.append((number, [cell or "" for cell in row]))
             else:
                 fitting.append((*row, *[None] * width)[:width])
         n_seen += len(batch)
         if fitting:
             columns = [
-                pa.array(map(text, cells), pa.string())
+                pa.array([cell or "" for cell in cells], pa.string())
                 for cells in zip(*fitting, strict=True)
             ]
             chunk = pa.table(columns, names=reader.headers)
@@ -138,33 +126,6 @@ def _chunks(
             yield chunk
         limits.refuse_rows(n_seen)
         batch = list(islice(rows, ROWS))
-
-
-def _width(row: Cells) -> int:
-    """Cells up to the last one that holds anything."""
-    n = len(row)
-    while n and row[n - 1] is None:
-        n -= 1
-    return n
-
-
-def text(value: Any) -> str:
-    """A cell as a person reads it: 17850, never 17850.0; times in ISO form."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return (
-            str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-        )
-    if isinstance(value, dt.datetime):
-        if not (value.hour or value.minute or value.second or value.microsecond):
-            return value.date().isoformat()
-        return value.isoformat(sep=" ")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    return str(value)
 
 
 def _refuse_bombs(file: IO[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segmentation.services.importing import reading
+from segmentation.services.importing.reading import delimited as delimited_files
 from segmentation.services.importing.reading import packing
 from tests.segmentation.services.importing.files import (
     delimited,
@@ -33,6 +34,25 @@ def test_the_delimiter_is_found_whatever_stands_in_quotes(delimiter, quoting, tm
     assert [reader.headers, *rows] == ROWS
     assert reading.detect(path).layout.delimiter == delimiter
     assert "5 of the first 5 lines" in reading.detect(path).reasons["delimiter"]
+
+
+def test_two_colons_part_cells_also_where_a_piece_ends_between_them(
+    tmp_path, monkeypatch
+):
+    rows = [[str(n), f"Film: part {n}:", "a:b|c"] for n in range(60_000)]
+    text = "".join("::".join(row) + "\n" for row in rows).replace(":::", "::")
+    path = written(tmp_path / "movies.dat", text)
+    layout = reading.detect(path).layout
+    assert (layout.delimiter, layout.has_header) == ("::", False)
+    monkeypatch.setattr(delimited_files, "BLOCK_BYTES", 2**14 + 1)
+    _reader, read_rows = read_as(path, layout)
+    assert read_rows == [[a, b.removesuffix(":"), c] for a, b, c in rows]
+
+
+def test_a_quote_opened_in_the_last_line_is_told(tmp_path):
+    text = 'id\tname\tnote\n1\tx\ty\n2\t"Heroes\tz\n'
+    told = refusal(written(tmp_path / "file.tsv", text), {"has_header": True})
+    assert "a quote is opened and never closed" in told
 
 
 @pytest.mark.parametrize("delimiter", DELIMITERS)
@@ -101,13 +121,13 @@ def test_a_header_is_told_from_values(text, has_header, tmp_path):
 
 
 def test_words_above_words_are_asked_about_unless_a_mapping_knows_them(tmp_path):
-    path = written(tmp_path / "file.csv", "Kunde,Artikel\nJan,Tee\n")
+    path = written(tmp_path / "file.csv", "Klant,Waar\nJan,Tee\n")
     found = reading.detect(path)
     assert found.doubts["has_header"] == ["true", "false"]
     assert "line of column names: yes or no" in found.ask()
     assert read(path, {"has_header": True})[1] == [["Jan", "Tee"]]
-    assert read(path, {"has_header": "no"})[1] == [["Kunde", "Artikel"], ["Jan", "Tee"]]
-    assert not reading.detect(path, names=["Kunde"]).doubts
+    assert read(path, {"has_header": "no"})[1] == [["Klant", "Waar"], ["Jan", "Tee"]]
+    assert not reading.detect(path, names=["Klant"]).doubts
 
 
 def test_columns_without_a_name_are_called_by_their_place(tmp_path):

@@ -13,6 +13,8 @@ TRADITIONAL = "客戶,商品,數量\n張三,紅茶,3\n李四,全脂牛奶 1 公�
 JAPANESE = "顧客,商品,数量\n佐藤,紅茶のカップ,3\n鈴木,ミルク,2\n"
 KANA = "id,name\n1,ｶﾌﾞｼｷｶﾞｲｼｬ ｻﾄｳ\n2,ﾐﾙｸ ﾁｮｺﾚｰﾄ\n"
 KOREAN = "번호,이름\n1,홍차 상품\n2,우유 주문\n"
+GERMAN = "Kunde;Artikel\nJürgen Müller;Grüner Tee, süß\nBjörn Weiß;Käse für Jäger\n"
+FRENCH = "client;article\nHélène;crème brûlée à la française\nFrançois;thé glacé\n"
 RUSSIAN = "id,имя\n1,Чай чёрный\n2,Молоко\n"
 
 CERTAIN = [
@@ -25,6 +27,8 @@ CERTAIN = [
     (KOREAN, "euc_kr"),
     (RUSSIAN, "cp1251"),
     ("name,note\nZoë,“10 €” – old\n", "cp1252"),
+    *[(GERMAN, name) for name in ("utf-8", "cp1252", "cp850")],
+    (FRENCH, "cp850"),
     ("name,qty\nJürgen,2\n", "utf-8"),
     ("name,qty\nJürgen,2\n", "latin-1"),
 ]
@@ -32,7 +36,8 @@ WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
 
 
 def cells(text: str) -> list[list[str]]:
-    return [line.split(",") for line in text.splitlines()]
+    mark = ";" if ";" in text else ","
+    return [line.split(mark) for line in text.splitlines()]
 
 
 @pytest.mark.parametrize(("text", "encoding"), CERTAIN)
@@ -57,6 +62,8 @@ def test_wide_encodings_are_seen_with_and_without_a_mark(text, encoding, tmp_pat
         ("name,qty\n中文,2\n", "gbk"),
         ("name,qty\n手機,2\n", "big5"),
         ("name,qty\n茶,2\n", "shift_jis"),
+        ("name,qty\nJürgen,2\n", "cp850"),
+        ("id,name\n" + "1,thé à la menthe\n" * 40, "latin-1"),
     ],
 )
 def test_too_few_letters_are_asked_about_and_the_answer_holds(text, encoding, tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import io
 import json
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,11 +19,13 @@ from tests.segmentation.services.importing.files import (
 )
 from tests.segmentation.services.importing.files import (
     read,
+    refusal,
     workbook,
     written,
     zipped,
 )
 
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 HEADERS = ["customer", "item", "amount"]
 ROWS = [["c-1", "tea", "3.50"], ["c-2", "茶", "2"], ["00123", "Crème", ""]]
 OBJECTS = [dict(zip(HEADERS, row, strict=True)) for row in ROWS]
@@ -162,6 +166,44 @@ def test_cells_of_a_workbook_are_what_a_person_sees_in_it(tmp_path):
         ["00123", " kept ", "0.001", "", "", "false", "x"],
         ["17850", "", "1234567890123", "", "", "", ""],
     ]
+
+
+def test_a_sheet_may_leave_out_its_size_its_places_and_its_formats(tmp_path):
+    """As programs write that are no spreadsheets: ECMA-376 makes all these optional."""
+    sheet = (
+        "<row><c t='inlineStr'><is><t>id</t></is></c><c t='str'><v>name</v></c></row>"
+        "<row r='5'><c r='A5'><v>7.0</v></c><c r='B5' t='s'><v>0</v></c></row>"
+        "<row r='6'><c r='B6' t='inlineStr'><is><r><t>two </t></r><r><t>runs</t></r>"
+        "</is></c></row><row r='7'><c r='A7'><v>6.9500000000000002</v></c></row>"
+    )
+    shared = "<si><t>東京</t><rPh sb='0' eb='2'><t>トウキョウ</t></rPh></si>"
+    path = written(tmp_path / "a.xlsx", bare_workbook(sheet, shared))
+    reader, rows = read(path)
+    assert reader.headers == ["id", "name"]
+    assert rows == [["7", "東京"], ["", "two runs"], ["6.95", ""]]
+
+
+def test_a_text_that_no_list_shares_is_damage(tmp_path):
+    sheet = "<row><c t='inlineStr'><is><t>id</t></is></c></row>"
+    sheet += "<row><c t='s'><v>3</v></c></row>"
+    path = written(tmp_path / "a.xlsx", bare_workbook(sheet, "<si><t>x</t></si>"))
+    assert "damaged" in refusal(path)
+
+
+def bare_workbook(sheet: str, shared: str) -> bytes:
+    """A workbook of one sheet with these rows, and nothing that is not needed."""
+    whole = zipfile.ZipFile(io.BytesIO(workbook(Data=[["id"], ["x"]])))
+    parts = {name: whole.read(name) for name in whole.namelist()}
+    space = f"xmlns='{MAIN}'"
+    rows = f"<worksheet {space}><sheetData>{sheet}</sheetData></worksheet>"
+    parts["xl/worksheets/sheet1.xml"] = rows.encode()
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    told = f"<Override PartName='/xl/sharedStrings.xml' ContentType='{kind}"
+    told += ".sharedStrings+xml'/></Types>"
+    types = parts["[Content_Types].xml"].decode()
+    parts["[Content_Types].xml"] = types.replace("</Types>", told).encode()
+    parts["xl/sharedStrings.xml"] = f"<sst {space}>{shared}</sst>".encode()
+    return zipped(parts)
 
 
 def test_a_workbook_of_several_sheets_asks_which(tmp_path):
