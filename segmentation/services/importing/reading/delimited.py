@@ -187,9 +187,9 @@ def _unreadable(error: Exception, row: int) -> Unreadable:
     if "straddl" in str(error):
         return Unreadable(
             _(
-                "Row %(row)d goes on for more than %(n)d MB: is a quote opened there and "
-                "never closed? Close it, or choose “none” as the quote if quotes are "
-                "plain letters in this file."
+                "Row %(row)d goes on for more than %(n)d MB: is a quote opened there "
+                "and never closed? Close it, or choose “none” as the quote if quotes "
+                "are plain letters in this file."
             )
             % {"row": row, "n": _block_bytes() // 2**20}
         )
