@@ -1,11 +1,14 @@
-"""What a whole import costs, beside the bare way of each database.
+"""What a whole import costs on PostgreSQL, beside a bare COPY of the same rows.
 
     python -m tests.servers -- python benchmarks/importing.py
+    python -m tests.servers -- python benchmarks/importing.py --rows 5000000
 
-PostgreSQL: a CSV of events through the importer, against one COPY of the same rows
-into the same table and into the same columns without key or index; peak memory, the
-dry run, and the undo. SQLite: against ``executemany`` while four other processes write.
-Each figure is of a process of its own. Prints one JSON object.
+A CSV of events through the importer; then the very rows that it wrote, in the order of
+the file, by one COPY into the same empty table with its indexes, and into the same
+columns without key or index. Peak memory is that of the importing process, beside a
+file of ``--small`` rows, of which the dry run, the preview and the undo are measured
+too. Each figure is of a process of its own, ratios are of medians of ``--rounds``.
+Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -26,132 +29,89 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
-N_WRITERS = 4
 
-WRITER = """
-import json, sys, time
-from datetime import UTC, datetime
-import django
-django.setup()
-from segmentation.models import Source
-from segmentation.services import events
-source = Source.objects.get(name="shop")
-number, end = sys.argv[1], float(sys.argv[2])
-took, n = [], 0
-print("ready", flush=True)
-sys.stdin.readline()
-while not (stop := __import__("pathlib").Path(sys.argv[3])).exists():
-    rows = [
-        {"customer": f"c{(n + i) % 50}", "item": f"i{i}", "kind": "view",
-         "event_id": f"w{number}-{n + i}"} for i in range(10)
-    ]
-    start = time.perf_counter()
-    events.record_events(rows, source=source, now=datetime.now(UTC))
-    took.append(time.perf_counter() - start)
-    n += 10
-    time.sleep(0.05)
-print(json.dumps(took))
-"""
+Run = Callable[[str, Path], dict[str, Any]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--many", type=int, default=5_000_000)
-    parser.add_argument("--sqlite-rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("postgres", "sqlite"))
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--small", type=int, default=0, help="a fifth of --rows")
+    parser.add_argument("--preview-mb", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--here", default="", help=argparse.SUPPRESS)
     parser.add_argument("--path", default="", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options, _others = parser.parse_known_args()
     if options.here:
         answer = STEPS[options.here](Path(options.path))
-        answer["peak_memory_mb"] = (
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        )
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answer["peak_memory_mb"] = peak // 1024
         sys.stdout.write(json.dumps(answer) + "\n")
         return
-    answers: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="strata-bench-") as folder:
-        if options.only != "sqlite":
-            answers["postgres"] = _postgres(Path(folder), options)
-        if options.only != "postgres":
-            answers["sqlite"] = _sqlite(Path(folder), options)
-    sys.stdout.write(json.dumps({"benchmark": "importing", **answers}) + "\n")
+        told = _measured(Path(folder), options)
+    sys.stdout.write(json.dumps({"benchmark": "importing", **told}) + "\n")
 
 
-def _postgres(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Ratios of medians, of the same file in turn; memory of 1 M and of 5 M."""
-    run = _runner(folder, postgres=True)
-    sizes = sorted({options.rows, options.many})
-    paths = {n: _written(run, folder, n) for n in sizes}
-    many = paths[sizes[-1]]
-    times: dict[str, list[float]] = {"import": [], "copy": [], "copy_bare": []}
-    peak = 0
+def _measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    run = _runner(folder)
+    n, n_small = options.rows, options.small or options.rows // 5
+    small, many = folder / f"{n_small}.csv", folder / f"{n}.csv"
+    for path, rows in ((small, n_small), (many, n)):
+        _write(path, rows)
+    run("migrate", small)
+    told: dict[str, list[dict[str, Any]]] = {}
     for _round in range(options.rounds):
-        for name in times:
-            told = run(name, many)
-            times[name].append(told["seconds"])
-            if name == "import":
-                peak = max(peak, told["peak_memory_mb"])
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    dry = run("dry_run", paths[sizes[0]])
-    small = run("import", paths[sizes[0]])
-    undone = run("undo", paths[sizes[0]])
+        for name, path in (("dry_run", small), ("import", small), ("undo", small)):
+            told.setdefault(f"{name}_small", []).append(run(name, path))
+        for name in ("import", "copy", "copy_bare"):
+            told.setdefault(name, []).append(run(name, many))
+    big = _padded_to(folder / "big.csv", many, options.preview_mb)
+    look = [run("preview", big) for _round in range(3)]
+    return _answer(n, n_small, told) | {
+        "preview_mb": options.preview_mb,
+        "preview_seconds": statistics.median(each["seconds"] for each in look),
+    }
+
+
+def _answer(
+    n: int, n_small: int, told: dict[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    seconds = {
+        name: statistics.median(each["seconds"] for each in answers)
+        for name, answers in told.items()
+    }
+    peak, peak_small = (
+        max(each["peak_memory_mb"] for each in told[name])
+        for name in ("import", "import_small")
+    )
     return {
-        "rows": sizes[-1],
-        "seconds": {name: round(value, 2) for name, value in medians.items()},
-        "import_by_copy": round(medians["import"] / medians["copy"], 2),
-        "import_by_copy_bare": round(medians["import"] / medians["copy_bare"], 2),
+        "rows": n,
+        "rows_small": n_small,
+        "rounds": len(told["import"]),
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "import_by_copy": round(seconds["import"] / seconds["copy"], 2),
+        "import_by_copy_bare": round(seconds["import"] / seconds["copy_bare"], 2),
+        "bytes_a_row": told["import"][-1]["bytes_a_row"],
+        "index_bytes_a_row": told["import"][-1]["index_bytes_a_row"],
         "peak_memory_mb": peak,
-        "rows_of_the_small_file": sizes[0],
-        "peak_memory_mb_small": small["peak_memory_mb"],
-        "memory_by_small": round(peak / small["peak_memory_mb"], 3),
-        "import_seconds_small": small["seconds"],
-        "dry_run_seconds": dry["seconds"],
-        "dry_run_by_import": round(dry["seconds"] / small["seconds"], 2),
-        "undo_seconds": undone["seconds"],
+        "peak_memory_mb_small": peak_small,
+        "memory_by_small": round(peak / peak_small, 3),
+        "dry_run_by_import_small": round(
+            seconds["dry_run_small"] / seconds["import_small"], 2
+        ),
     }
 
 
-def _sqlite(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    run = _runner(folder, postgres=False)
-    path = _written(run, folder, options.sqlite_rows)
-    dry = run("dry_run", path)
-    alone = run("import", path)
-    bare = [run("executemany", path)["seconds"] for _round in range(options.rounds)]
-    busy, waits = _beside_writers(folder, run, path)
-    undone = run("undo", path)
-    plain = statistics.median(bare)
-    return {
-        "rows": options.sqlite_rows,
-        "seconds_alone": alone["seconds"],
-        "seconds_beside_writers": busy["seconds"],
-        "executemany_seconds": round(plain, 2),
-        "import_by_executemany": round(busy["seconds"] / plain, 2),
-        "alone_by_executemany": round(alone["seconds"] / plain, 2),
-        "writers_p99_seconds": round(waits[int(len(waits) * 0.99)], 3),
-        "writers_longest_seconds": round(waits[-1], 3),
-        "writes": len(waits),
-        "peak_memory_mb": alone["peak_memory_mb"],
-        "dry_run_by_import": round(dry["seconds"] / alone["seconds"], 2),
-        "undo_seconds": undone["seconds"],
-        "undo_longest_write_seconds": undone["longest_write_seconds"],
-    }
-
-
-def _runner(folder: Path, *, postgres: bool) -> Callable[..., dict[str, Any]]:
-    """A step of this file in a process of its own, on one database."""
-    home = folder / ("postgres" if postgres else "sqlite")
-    home.mkdir()
-    env = os.environ | {"STRATA_HOME": str(home), "STRATA_HTTPS": "0"}
+def _runner(folder: Path) -> Run:
+    """A step of this file in a process of its own."""
+    env = os.environ | {"STRATA_HOME": str(folder / "home"), "STRATA_HTTPS": "0"}
+    (folder / "home").mkdir()
     env |= {"DJANGO_SETTINGS_MODULE": "recsys_project.settings"}
-    env |= {"PYTHONPATH": str(ROOT)}
-    if postgres:
-        url = os.environ["TEST_POSTGRES_URL"]
-        env |= {"DATABASE_URL": f"{url}/postgres", "SECRET_KEY": "x" * 50}
-        env |= {"REDIS_URL": os.environ["TEST_REDIS_URL"] + "/0"}
-        env |= {"PUBLIC_URL": "http://127.0.0.1:8000"}
+    env |= {"PYTHONPATH": str(ROOT), "SECRET_KEY": "x" * 50}
+    env |= {"DATABASE_URL": os.environ["TEST_POSTGRES_URL"] + "/postgres"}
+    env |= {"REDIS_URL": os.environ["TEST_REDIS_URL"] + "/0"}
+    env |= {"PUBLIC_URL": "http://127.0.0.1:8000"}
 
     def run(step: str, path: Path) -> dict[str, Any]:
         words = [sys.executable, __file__, "--here", step, "--path", str(path)]
@@ -162,76 +122,52 @@ def _runner(folder: Path, *, postgres: bool) -> Callable[..., dict[str, Any]]:
         sys.stderr.write(f"{step} {path.name}: {told}\n")
         return told
 
-    run.env = env  # type: ignore[attr-defined]
     return run
 
 
-def _beside_writers(
-    folder: Path, run: Any, path: Path
-) -> tuple[dict[str, Any], list[float]]:
-    """The import while four processes write; and how long each of their writes took."""
-    stop = folder / "stop"
-    run("empty", path)
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(number), "0", str(stop)],
-            env=run.env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(N_WRITERS)
-    ]
-    try:
-        for writer in writers:
-            assert writer.stdout is not None and writer.stdin is not None
-            writer.stdout.readline()
-        for writer in writers:
-            writer.stdin.write("go\n")  # type: ignore[union-attr]
-            writer.stdin.flush()  # type: ignore[union-attr]
-        told = run("import_beside", path)
-    finally:
-        stop.touch()
-        said = [writer.communicate()[0] for writer in writers]
-    if any(writer.returncode for writer in writers):
-        raise SystemExit("A writer failed: is the database locked?")
-    return told, sorted(t for text in said for t in json.loads(text.splitlines()[-1]))
-
-
-def _written(run: Any, folder: Path, n: int) -> Path:
-    """A CSV of purchases with prices, times and orders, made once."""
-    path = folder / f"{n}.csv"
-    if not path.exists():
-        _write(path, n)
-    run("migrate", path)
-    return path
-
-
 def _write(path: Path, n: int) -> None:
+    """A CSV of orders as a shop exports them: in the order of time, of one to five
+    lines, few customers and few items with most of them, prices by item."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
 
     rng = np.random.default_rng(1)
     start = np.datetime64("2025-01-01T00:00:00", "s")
+    prices = (np.exp(rng.normal(2.5, 1.0, 20_000)) + 0.5).round(2)
+    n_orders = 0
     with path.open("wb") as file:
         for at in range(0, n, 500_000):
             m = min(500_000, n - at)
+            order = np.repeat(np.arange(m), rng.integers(1, 6, m))[:m]
+            seconds = np.sort(rng.integers(at, at + m, m)) * 31_000_000 // n
+            customer = (50_000 * rng.random(m) ** 2).astype(int)[order]
+            item = (20_000 * rng.random(m) ** 3).astype(int)
             part = pa.table(
                 {
-                    "customer": np.char.add(
-                        "c", rng.integers(0, 50_000, m).astype(str)
-                    ),
-                    "item": np.char.add("i", rng.integers(0, 20_000, m).astype(str)),
+                    "customer": np.char.add("c", customer.astype(str)),
+                    "item": np.char.add("i", item.astype(str)),
                     "kind": np.full(m, "purchase"),
-                    "occurred_at": start + rng.integers(0, 31_000_000, m),
+                    "occurred_at": start + seconds[order],
                     "quantity": rng.integers(1, 4, m),
-                    "price": rng.random(m).round(2),
-                    "order": np.char.add("o", (np.arange(at, at + m) // 3).astype(str)),
+                    "price": prices[item],
+                    "order": np.char.add("o", (n_orders + order).astype(str)),
                 }
             )
+            n_orders += int(order[-1]) + 1
             options = pyarrow.csv.WriteOptions(include_header=at == 0)
             pyarrow.csv.write_csv(part, file, options)
+
+
+def _padded_to(path: Path, other: Path, n_mb: int) -> Path:
+    """A file of so many MB: the lines of another, again and again."""
+    lines = other.read_bytes()
+    head, _newline, lines = lines.partition(b"\n")
+    with path.open("wb") as file:
+        file.write(head + b"\n")
+        while file.tell() < n_mb * 10**6:
+            file.write(lines)
+    return path
 
 
 def _django() -> None:
@@ -248,33 +184,31 @@ def _migrate(_path: Path) -> dict[str, Any]:
     return {}
 
 
-def _empty(_path: Path) -> dict[str, Any]:
-    """No events and no imports; the writers' shop and customers are there."""
-    _django()
+def _empty() -> None:
+    """No events and no imports, customers or items, as on a new install."""
     from django.db import connection
 
-    from segmentation.models import Event, EventClaim, ImportJob, Source, UndoJob
+    from segmentation.models import Customer, Event, Identity, ImportJob, Item
 
-    UndoJob.objects.all().delete()
-    ImportJob.objects.all().delete()
-    EventClaim.objects.all()._raw_delete("default")
+    tables = ", ".join(
+        model._meta.db_table for model in (Event, ImportJob, Identity, Customer, Item)
+    )
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("TRUNCATE segmentation_event")
-            cursor.execute("DROP TABLE IF EXISTS bare")
-            cursor.execute("CREATE TABLE bare AS TABLE segmentation_event")
-            cursor.execute("CHECKPOINT")
-        else:
-            Event.objects.all()._raw_delete("default")
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    Source.objects.get_or_create(name="shop")
-    return {}
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
+        cursor.execute("DROP TABLE IF EXISTS bare")
+        cursor.execute("CREATE TABLE bare AS TABLE segmentation_event")
+        cursor.execute("CHECKPOINT")
 
 
-def _import(path: Path, *, empty: bool = True, dry_run: bool = False) -> dict[str, Any]:
+def _import(path: Path) -> dict[str, Any]:
+    """An import into the empty table, where its rows stay for COPY."""
     _django()
-    if empty:
-        _empty(path)
+    _empty()
+    told = _perform(path, dry_run=False)
+    return told | _bytes_a_row(told["rows"])
+
+
+def _perform(path: Path, *, dry_run: bool) -> dict[str, Any]:
     from segmentation import tasks
     from segmentation.services import importing
 
@@ -282,71 +216,104 @@ def _import(path: Path, *, empty: bool = True, dry_run: bool = False) -> dict[st
     start = time.perf_counter()
     tasks.perform(job, importing.run_import)
     seconds = time.perf_counter() - start
-    assert job.rows_new == job.rows_read, job.rows_new
+    assert job.rows_new == job.rows_read, (job.message, job.rows_new)
     return {"seconds": round(seconds, 2), "rows": job.rows_new}
 
 
-def _undo(path: Path) -> dict[str, Any]:
-    """What the last import left is taken back; the longest transaction too."""
+def _dry_run(path: Path) -> dict[str, Any]:
+    _django()
+    _empty()
+    return _perform(path, dry_run=True)
+
+
+def _undo(_path: Path) -> dict[str, Any]:
+    """What the last import left is taken back."""
     _django()
     from segmentation import tasks
     from segmentation.models import Event, ImportJob
-    from segmentation.services import importing, jobs
+    from segmentation.services import importing
 
     undo = importing.create_undo(ImportJob.objects.filter(is_dry_run=False).last())
-    held_since: list[float] = []
-    longest = [0.0]
-    guard, progress = jobs.Held.guard, jobs.Held.progress
-
-    def timed_guard(self: Any) -> None:
-        guard(self)
-        held_since.append(time.perf_counter())
-
-    def timed_progress(self: Any, *told: Any, **words: Any) -> None:
-        if held_since:
-            longest[0] = max(longest[0], time.perf_counter() - held_since.pop())
-        progress(self, *told, **words)
-
-    jobs.Held.guard, jobs.Held.progress = timed_guard, timed_progress  # type: ignore
     start = time.perf_counter()
     tasks.perform(undo, importing.run_undo)
     seconds = time.perf_counter() - start
     assert not Event.objects.filter(import_id=undo.job_id).exists()
-    return {
-        "seconds": round(seconds, 2),
-        "rows_removed": undo.rows_removed,
-        "longest_write_seconds": round(longest[0], 3),
-    }
+    return {"seconds": round(seconds, 2), "rows_removed": undo.rows_removed}
 
 
-def _bare(way: str) -> Callable[[Path], dict[str, Any]]:
+def _preview(path: Path) -> dict[str, Any]:
+    """What the page of columns does: look, guess, and read the first rows."""
+    _django()
+    from segmentation.engine import mapping
+    from segmentation.services.importing import looking
+
+    start = time.perf_counter()
+    seen = looking.look(path, {})
+    found = mapping.guess_columns("events", seen.headers, seen.sample)
+    columns = {target: guessed.spec for target, guessed in found.items()}
+    shown = looking.preview("events", columns, seen)
+    seconds = time.perf_counter() - start
+    assert len(shown.rows) == looking.SHOWN_ROWS, shown.problem
+    return {"seconds": round(seconds, 2)}
+
+
+def _copy(table: str) -> Callable[[Path], dict[str, Any]]:
+    """COPY of what the last import wrote, in the order of the file."""
+
     def measure(path: Path) -> dict[str, Any]:
         _django()
-        _empty(path)
         import bulk as bare
+        import pyarrow as pa
 
-        n = sum(1 for _line in path.open("rb")) - 1
-        rows = bare._events(n)
-        ways = {
-            "copy": bare._copy("segmentation_event"),
-            "copy_bare": bare._copy("bare"),
-            "executemany": bare._executemany,
-        }
+        kept = path.with_suffix(".arrow")
+        if not kept.exists():
+            _keep_rows(kept)
+        with pa.OSFile(str(kept)) as source:
+            rows = pa.ipc.open_file(source).read_all()
+        _empty()
         start = time.perf_counter()
-        ways[way](rows)
+        bare._copy(table)(rows)
         return {"seconds": round(time.perf_counter() - start, 2)}
 
     return measure
 
 
+def _keep_rows(target: Path) -> None:
+    import pyarrow as pa
+
+    from segmentation import bulk
+    from segmentation.services import events
+
+    names = ", ".join(events.SCHEMA.names)
+    rows = bulk.read(f"SELECT {names} FROM segmentation_event ORDER BY occurred_at")
+    with pa.ipc.new_file(target, events.SCHEMA) as sink:
+        sink.write_table(rows.cast(events.SCHEMA))
+
+
+def _bytes_a_row(n: int) -> dict[str, float]:
+    """Of the table beside its indexes, and of these."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_table_size(c), pg_indexes_size(c) "
+            "FROM (SELECT 'segmentation_event'::regclass) AS t (c)"
+        )
+        table, indexes = cursor.fetchone()
+    return {
+        "bytes_a_row": round(table / n, 1),
+        "index_bytes_a_row": round(indexes / n, 1),
+    }
+
+
 STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "migrate": _migrate,
-    "empty": _empty,
     "import": _import,
-    "import_beside": lambda path: _import(path, empty=False),
-    "dry_run": lambda path: _import(path, dry_run=True),
+    "dry_run": _dry_run,
+    "preview": _preview,
     "undo": _undo,
-    **{way: _bare(way) for way in ("copy", "copy_bare", "executemany")},
+    "copy": _copy("segmentation_event"),
+    "copy_bare": _copy("bare"),
 }
 
 if __name__ == "__main__":

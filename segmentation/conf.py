@@ -38,7 +38,7 @@ IMPORT_LIMITS = {
     "MAX_COLUMNS": 1000,
     "MAX_CELL": 250_000,
 }
-LONGEST_CELL = 1_000_000  # characters; up to four bytes each, in blocks of 8 MB
+LONGEST_CELL = 1_000_000  # characters; a CSV is then read in blocks of 8 MB
 
 
 def import_limit(name: str) -> int:

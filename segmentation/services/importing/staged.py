@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 PEOPLE = ["customer", "source"]
+NAMES_ROWS = 200_000  # whose names are looked at together
 
 
 class StagedRows:
@@ -47,18 +48,14 @@ class StagedRows:
 
         The columns are of equal length; null fills the shorter ones.
         """
-        people = [pa.schema([(n, pa.string()) for n in PEOPLE]).empty_table()]
-        others = {name: [pa.array([], pa.string())] for name in ("visitor", "item")}
-        for batch in self._batches():
-            table = pa.Table.from_batches([batch])
-            people.append(_distinct(table.select(PEOPLE)))
-            for name, found in others.items():
-                found.append(pc.unique(table[name]))
-        known = _distinct(pa.concat_tables(people))
-        columns = {name: known[name].combine_chunks() for name in PEOPLE}
-        columns |= {
-            name: pc.unique(pa.concat_arrays(found)) for name, found in others.items()
-        }
+        people = pa.schema([(n, pa.string()) for n in PEOPLE]).empty_table()
+        others = {name: pa.array([], pa.string()) for name in ("visitor", "item")}
+        for table in self.parts(NAMES_ROWS):
+            people = _distinct(pa.concat_tables([people, table.select(PEOPLE)]))
+            for name, known in others.items():
+                both = pa.chunked_array([known, table[name].combine_chunks()])
+                others[name] = pc.unique(both)
+        columns = {name: people[name].combine_chunks() for name in PEOPLE} | others
         longest = max(map(len, columns.values()))
         return pa.table({name: _padded(c, longest) for name, c in columns.items()})
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 from django.utils.translation import gettext as _
 
+from segmentation import conf
 from segmentation.services.importing.reading import dialects, limits
 from segmentation.services.importing.reading.layout import (
     TWO_COLONS,
@@ -21,7 +22,10 @@ from segmentation.services.importing.reading.packing import Source
 from segmentation.services.importing.reading.quotes import Quotes
 from segmentation.services.importing.reading.texts import Utf8, refuse_misfit
 
-BLOCK_BYTES = 8 * 2**20
+# pyarrow reads up to 32 blocks ahead of whoever takes the batches: the size of a block
+# decides how much memory a long file needs.
+BLOCK_BYTES = 2 * 2**20
+BLOCK_CELLS = 8  # bytes of a block for each letter that a cell may have
 HEAD_BYTES = 2**18
 # A line of our own after the last one. Where it ends up inside a cell, a quote was
 # opened and never closed: pyarrow itself would take the rest of the file as the cell.
@@ -142,7 +146,7 @@ def _parser(
     )
     # One thread, or refused rows would come without their number.
     read = pyarrow.csv.ReadOptions(
-        block_size=BLOCK_BYTES,
+        block_size=_block_bytes(),
         use_threads=False,
         column_names=names,
         skip_rows_after_names=int(layout.has_header),
@@ -153,6 +157,11 @@ def _parser(
         parse_options=parse,
         convert_options=convert,
     )
+
+
+def _block_bytes() -> int:
+    """A row must fit into a block: two of the longest cells do, whatever the script."""
+    return max(BLOCK_BYTES, BLOCK_CELLS * conf.import_limit("MAX_CELL"))
 
 
 def _parting(layout: Layout) -> tuple[str, str, str]:
@@ -189,5 +198,12 @@ def _unreadable(error: Exception, row: int) -> Unreadable:
     if isinstance(error, Unreadable):
         return error
     if "straddl" in str(error):
-        return _unclosed(row)
+        return Unreadable(
+            _(
+                "Row %(row)d goes on for more than %(n)d MB: is a quote opened there "
+                "and never closed? Close it, or choose “none” as the quote if quotes "
+                "are plain letters in this file."
+            )
+            % {"row": row, "n": _block_bytes() // 2**20}
+        )
     return Unreadable(_("The file cannot be read as CSV: %(e)s") % {"e": error})

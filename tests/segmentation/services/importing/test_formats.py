@@ -87,7 +87,8 @@ def test_every_format_packed_or_not_holds_the_same_rows(format, packing, tmp_pat
     assert 0 < reader.bytes_read() <= reader.n_bytes == path.stat().st_size
 
 
-def test_bytes_read_grow_to_the_size_of_the_file(tmp_path, monkeypatch):
+def test_bytes_read_grow_to_the_size_of_the_file(tmp_path, monkeypatch, settings):
+    settings.STRATA_IMPORT_MAX_CELL = 1000
     text = "customer,item\n" + "c-1,tea\n" * 300_000
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 2**17)
     for content in (text.encode(), gzip.compress(text.encode(), 1)):

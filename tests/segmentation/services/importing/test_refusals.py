@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import time
 import zipfile
 
 import pyarrow as pa
@@ -193,8 +194,46 @@ def test_a_cell_that_is_too_long_is_refused_with_its_row_and_column(tmp_path, se
     assert len(read(written(tmp_path / "b.csv", fits))[1]) == 1
 
 
-def test_no_more_than_pieces_of_a_big_file_are_looked_at(tmp_path, monkeypatch):
+def test_two_of_the_longest_cells_fit_into_a_row_whatever_the_script(
+    tmp_path, settings
+):
+    settings.STRATA_IMPORT_MAX_CELL = 600_000
+    long = "\U0001f600" * 600_000
+    content = f"id,note\n1,x\n{long},{long}\n2,y\n".encode()
+    _reader, rows = read(written(tmp_path / "a.csv", content))
+    assert rows == [["1", "x"], [long, long], ["2", "y"]]
+
+
+def test_a_row_that_fits_into_no_block_is_refused_with_its_number(tmp_path):
+    content = b"id,note\n1,x\n" + b"2," + b"y" * 5_000_000 + b"\n3,z\n"
+    told = refusal(written(tmp_path / "a.csv", content))
+    assert told.startswith("Row 3 goes on for more than 2 MB: is a quote opened")
+
+
+def test_a_file_is_not_read_far_ahead_of_whoever_takes_its_rows(tmp_path, monkeypatch):
+    """What is read ahead lies in memory: it decides whether a long file fits there."""
+    path = written(tmp_path / "big.csv", TABLE + b"c-2,milk\n" * 14_000_000)
+    n_read = [0]
+    opened = packing.Source.read
+    monkeypatch.setattr(
+        packing.Source,
+        "read",
+        lambda self, n: n_read.append(n_read[-1] + n) or opened(self, n),
+    )
+    reader = reading.open_file(path, reading.detect(path).layout)
+    next(reader.chunks)
+    before = 0
+    while before < (before := n_read[-1]):  # until the parser's thread has enough
+        time.sleep(0.2)
+    reader.chunks.close()
+    assert before < 80 * 2**20 < path.stat().st_size
+
+
+def test_no_more_than_pieces_of_a_big_file_are_looked_at(
+    tmp_path, monkeypatch, settings
+):
     path = written(tmp_path / "big.csv", TABLE + b"c-2,milk\n" * 600_000)
+    settings.STRATA_IMPORT_MAX_CELL = 1000
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 2**16)
     n_read = []
     opened = packing.Source.read
