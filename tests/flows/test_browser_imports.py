@@ -24,7 +24,7 @@ def write_till(path: Path) -> None:
     for number in range(N_LINES):
         day = f"{chance.randint(1, 12):02d}/{chance.randint(1, 12):02d}/2024"
         cents = chance.randint(10, 99)
-        price = f"{chance.randint(1, 99)},{cents} €"
+        price = f"{chance.randint(1, 99)},{cents} $"
         if number % 3 == 0:
             price = f"{chance.randint(1, 3)}.{chance.randint(100, 999)},{cents}"
         cells = [
