@@ -1,6 +1,6 @@
 """Fit, choose, judge: leak-free splits, full-catalogue ranking, ratings, intervals."""
 
-from segmentation.engine.evaluation.intervals import Interval, bootstrap
+from segmentation.engine.evaluation.intervals import Interval, bootstrap, paired
 from segmentation.engine.evaluation.ranking import (
     METRICS,
     TASKS,
@@ -35,6 +35,7 @@ __all__ = [
     "evaluate",
     "k_fold",
     "leave_last_out",
+    "paired",
     "temporal_split",
     "truth",
 ]

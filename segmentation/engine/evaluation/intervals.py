@@ -31,6 +31,15 @@ def bootstrap(
     return low, high
 
 
+def paired(
+    first: NDArray[np.float64], second: NDArray[np.float64], *, seed: int = 0
+) -> Interval:
+    """How much larger `second` is, the same user in the same place of both."""
+    gain = second - first
+    low, high = bootstrap(gain[:, None], seed=seed)
+    return Interval(float(gain.mean()), float(low[0]), float(high[0]))
+
+
 def resamples(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.float64]]:
     """Blocks (resamples x n) of how often each user is drawn, over n."""
     rng = np.random.default_rng(seed)

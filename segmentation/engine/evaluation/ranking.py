@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from segmentation.engine import columns, interactions
-from segmentation.engine.evaluation.intervals import Interval, bootstrap
+from segmentation.engine.evaluation.intervals import Interval, bootstrap, paired
 from segmentation.engine.interactions import IdMap, Interactions
 
 TASKS = ("again", "discover")
@@ -132,9 +132,7 @@ def difference(
         and np.array_equal(first.n_targets, second.n_targets)
     ):
         raise NotPaired("The two results are not about the same users and targets.")
-    gain = second.per_user[metric] - first.per_user[metric]
-    low, high = bootstrap(gain[:, None], seed=seed)
-    return Interval(float(gain.mean()), float(low[0]), float(high[0]))
+    return paired(first.per_user[metric], second.per_user[metric], seed=seed)
 
 
 def _targets(
