@@ -42,6 +42,14 @@ NAMES = {
 # Tried on validation, each combination of each line. The weights are all 1.
 GRIDS: dict[str, list[dict[str, list[Any]]]] = {
     "popularity": [{}],
+    "user_knn": [
+        {
+            "weighting": ["cosine", "tfidf"],
+            "n_neighbors": [20, 40],
+            "power": [0.3, 0.4, 0.5],
+        },
+        {"n_neighbors": [20], "shrinkage": [10.0]},
+    ],
     "item_knn": [
         {"weighting": ["cosine", "tfidf"], "n_neighbors": [10, 20, 50]},
         {"weighting": ["bm25"], "n_neighbors": [100, 200], "k1": [50.0], "b": [0.5]},

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from segmentation.engine import interactions, recommenders
 from segmentation.engine.recommenders import artifact, base
@@ -145,6 +146,58 @@ def test_the_same_seed_gives_the_same_lists(name):
 
 
 @every
+def test_a_visitor_gets_a_list_from_the_history_alone_where_the_flag_says_so(name):
+    model = fitted(name)
+    odd = np.zeros((2, checkerboard.N), np.float32)
+    odd[1, 1:24:2] = 1
+    histories = sparse.csr_matrix(odd)
+    if not model.folds_in:
+        with pytest.raises(base.Unsupported, match=name):
+            model.recommend_for(histories)
+        return
+    nobody, visitor = named(model.recommend_for(histories, n=8))
+    assert nobody == []
+    assert len(visitor) == 8
+    assert not set(visitor) & set(histories[1].indices.tolist())
+    assert {item % 2 for item in visitor} == {1}
+    only = model.recommend_for(histories, 8, exclude_seen=False, item_mask=[3, 31])
+    assert set(named(only)[1]) == {3, 31}
+
+
+@every
+def test_reasons_are_of_the_history_and_their_shares_are_shares(name):
+    model = fitted(name)
+    histories = model.user_items_[[8, 8, 8]]
+    if not model.has_reasons:
+        with pytest.raises(base.Unsupported, match=name):
+            model.reasons(histories, [8, 8, 8])
+        return
+    found = model.reasons(histories, [8, -1, 10], m=30)
+    assert found.items.dtype == np.int32
+    assert found.shares.dtype == np.float32
+    why = [item for item in found.items[0].tolist() if item >= 0]
+    assert len(why) == len(set(why)) > 0
+    assert set(why) <= set(histories[0].indices.tolist())
+    assert (np.diff(found.shares, axis=1) <= 1e-6).all()
+    assert found.shares[0].sum() == pytest.approx(1, abs=1e-4)
+    assert found.items[1].tolist() == [-1] * 30
+    few = model.reasons(histories[:1], [8], m=2)
+    assert few.items.tolist() == found.items[:1, :2].tolist()
+
+
+@every
+def test_only_a_model_of_ratings_predicts_them(name):
+    model = fitted(name)
+    if not model.predicts_ratings:
+        with pytest.raises(base.Unsupported, match="ratings"):
+            model.predict([0], [0])
+        return
+    found = model.predict([0, 0, -1, -1], [0, -1, 0, -1])
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+
+
+@every
 def test_saving_and_loading_keeps_every_list(name, tmp_path):
     model = fitted(name)
     model.save(tmp_path / "model")
@@ -205,6 +258,9 @@ def test_a_parameter_of_another_type_is_refused_at_once(name):
         ("als", {"n_factors": 0}),
         ("als", {"regularization": -1.0}),
         ("item_knn", {"n_neighbors": 0}),
+        ("user_knn", {"n_neighbors": 0}),
+        ("user_knn", {"power": -1.0}),
+        ("item_knn", {"shrinkage": -1.0}),
         ("ncf", {"n_factors": 0}),
         ("personal_frequency", {"half_life_days": 0}),
         ("popularity", {"count": "sales"}),

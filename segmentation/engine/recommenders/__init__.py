@@ -12,6 +12,7 @@ from segmentation.engine.recommenders import artifact, base
 RECOMMENDERS = {
     "popularity": "popularity.Popularity",
     "personal_frequency": "frequency.PersonalFrequency",
+    "user_knn": "knn.UserKNN",
     "item_knn": "knn.ItemKNN",
     "als": "als.ALS",
     "ncf": "ncf.NCF",

@@ -1,0 +1,84 @@
+"""Models whose scores are a history times a matrix of items: exact reasons, fold-in."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from segmentation.engine.recommenders import topn
+from segmentation.engine.recommenders.base import Recommender, require
+from segmentation.engine.recommenders.topn import TopN
+
+COUNTS = ("log", "linear", "binary")
+
+
+class Linear(Recommender):
+    """Score of an item: sum over the history of (damped) weight x `similarity_`.
+
+    Row i of `similarity_` says what having i tells about every item. Sparse or dense;
+    a score of 0 or less in a sparse one is no candidate: nothing speaks for it.
+    """
+
+    has_similar = True
+    folds_in = True
+    has_reasons = True
+    learned = ("similarity_",)
+
+    similarity_: sparse.csr_matrix | NDArray[np.float32]  # items x items
+    counts: str
+
+    def _check_params(self) -> None:
+        require(self.counts in COUNTS, f"counts must be one of {', '.join(COUNTS)}.")
+
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._scores_for(self.user_items_[rows])
+
+    def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        found = damped(histories, self.counts) @ self.similarity_
+        return candidates(found) if sparse.issparse(found) else found
+
+    def _contributions(
+        self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
+    ) -> sparse.csr_matrix:
+        history = damped(histories, self.counts)
+        if sparse.issparse(self.similarity_):
+            return history.multiply(self.similarity_[:, item_rows].T).tocsr()
+        owner = np.repeat(np.arange(len(item_rows)), np.diff(history.indptr))
+        parts = history.copy()
+        parts.data = history.data * self.similarity_[history.indices, item_rows[owner]]
+        return parts
+
+    def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:
+        if sparse.issparse(self.similarity_):
+            return _alike(self.similarity_[rows], rows, n)
+        scores = np.array(self.similarity_[rows])
+        scores[np.arange(len(rows)), rows] = -np.inf
+        return topn.best(np.where(scores > 0, scores, -np.inf), n)
+
+
+def _alike(found: sparse.csr_matrix, rows: NDArray[np.int64], n: int) -> TopN:
+    owner = np.repeat(np.arange(len(rows)), np.diff(found.indptr))
+    other = (found.indices != rows[owner]) & (found.data > 0)
+    owner, items, scores = owner[other], found.indices[other], found.data[other]
+    order = np.lexsort((items, -scores, owner))
+    return topn.pack(owner[order], items[order], scores[order], len(rows), n)
+
+
+def candidates(found: sparse.csr_matrix) -> NDArray[np.float32]:
+    """Dense scores, -inf where nothing (or less) was found."""
+    scores = np.full(found.shape, -np.inf, np.float32)
+    owner = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
+    scores[owner, found.indices] = np.where(found.data > 0, found.data, -np.inf)
+    return scores
+
+
+def damped(weights: sparse.csr_matrix, counts: str) -> sparse.csr_matrix:
+    """The weights as they are, log1p of them, or 1 for each."""
+    if counts == "linear":
+        return weights
+    changed = weights.copy()
+    changed.data = (
+        np.log1p(weights.data) if counts == "log" else np.ones_like(weights.data)
+    )
+    return changed
