@@ -16,8 +16,8 @@ COUNTS = ("log", "linear", "binary")
 class Linear(Recommender):
     """Score of an item: sum over the history of (damped) weight x `similarity_`.
 
-    Row i of `similarity_` says what having i tells about every item. Sparse or dense;
-    a score of 0 or less in a sparse one is no candidate: nothing speaks for it.
+    Row i of `similarity_` says what having i tells about every item. An item that
+    nothing in the history speaks for is no candidate.
     """
 
     has_similar = True
@@ -25,7 +25,7 @@ class Linear(Recommender):
     has_reasons = True
     learned = ("similarity_",)
 
-    similarity_: sparse.csr_matrix | NDArray[np.float32]  # items x items
+    similarity_: sparse.csr_matrix  # items x items
     counts: str
 
     def _check_params(self) -> None:
@@ -35,34 +35,21 @@ class Linear(Recommender):
         return self._scores_for(self.user_items_[rows])
 
     def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
-        found = damped(histories, self.counts) @ self.similarity_
-        return candidates(found) if sparse.issparse(found) else found
+        return candidates(damped(histories, self.counts) @ self.similarity_)
 
     def _contributions(
         self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
     ) -> sparse.csr_matrix:
         history = damped(histories, self.counts)
-        if sparse.issparse(self.similarity_):
-            return history.multiply(self.similarity_[:, item_rows].T).tocsr()
-        owner = np.repeat(np.arange(len(item_rows)), np.diff(history.indptr))
-        parts = history.copy()
-        parts.data = history.data * self.similarity_[history.indices, item_rows[owner]]
-        return parts
+        return history.multiply(self.similarity_[:, item_rows].T).tocsr()
 
     def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:
-        if sparse.issparse(self.similarity_):
-            return _alike(self.similarity_[rows], rows, n)
-        scores = np.array(self.similarity_[rows])
-        scores[np.arange(len(rows)), rows] = -np.inf
-        return topn.best(np.where(scores > 0, scores, -np.inf), n)
-
-
-def _alike(found: sparse.csr_matrix, rows: NDArray[np.int64], n: int) -> TopN:
-    owner = np.repeat(np.arange(len(rows)), np.diff(found.indptr))
-    other = (found.indices != rows[owner]) & (found.data > 0)
-    owner, items, scores = owner[other], found.indices[other], found.data[other]
-    order = np.lexsort((items, -scores, owner))
-    return topn.pack(owner[order], items[order], scores[order], len(rows), n)
+        found = self.similarity_[rows]
+        owner = np.repeat(np.arange(len(rows)), np.diff(found.indptr))
+        other = (found.indices != rows[owner]) & (found.data > 0)
+        owner, items, scores = owner[other], found.indices[other], found.data[other]
+        order = np.lexsort((items, -scores, owner))
+        return topn.pack(owner[order], items[order], scores[order], len(rows), n)
 
 
 def candidates(found: sparse.csr_matrix) -> NDArray[np.float32]:
