@@ -54,6 +54,17 @@ GRIDS: dict[str, list[dict[str, list[Any]]]] = {
         {"weighting": ["cosine", "tfidf"], "n_neighbors": [10, 20, 50]},
         {"weighting": ["bm25"], "n_neighbors": [100, 200], "k1": [50.0], "b": [0.5]},
     ],
+    "rp3beta": [
+        {"alpha": [0.6, 1.0], "beta": [0.0, 0.2, 0.4, 0.6], "n_neighbors": [50, 100]}
+    ],
+    "ease": [{"regularization": [50.0, 100.0, 200.0], "counts": ["linear"]}],
+    "slim": [
+        {
+            "regularization": [30.0, 50.0, 100.0],
+            "sparsity": [0.5, 2.0],
+            "counts": ["linear"],
+        }
+    ],
     "als": [
         {
             "n_factors": [32, 64],

@@ -14,6 +14,9 @@ RECOMMENDERS = {
     "personal_frequency": "frequency.PersonalFrequency",
     "user_knn": "knn.UserKNN",
     "item_knn": "knn.ItemKNN",
+    "rp3beta": "rp3beta.RP3beta",
+    "ease": "ease.EASE",
+    "slim": "slim.SLIM",
     "als": "als.ALS",
     "ncf": "ncf.NCF",
 }
