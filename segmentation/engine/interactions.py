@@ -43,6 +43,10 @@ class TooSmall(DataError):
     """There are fewer than two users or fewer than two items."""
 
 
+class NoRatings(DataError):
+    """Something about ratings was asked of interactions without ratings."""
+
+
 class NoTimestamps(DataError):
     """Something about time was asked of interactions without timestamps."""
 

@@ -29,7 +29,7 @@ _fitted: dict[str, base.Recommender] = {}
 
 
 def fit(name: str) -> base.Recommender:
-    return recommenders.create(name, **SMALL.get(name, {})).fit(world())
+    return recommenders.create(name, **SMALL.get(name, {})).fit(world(name))
 
 
 def fitted(name: str) -> base.Recommender:
@@ -39,8 +39,14 @@ def fitted(name: str) -> base.Recommender:
     return _fitted[name]
 
 
-def world() -> interactions.Interactions:
-    return interactions.Interactions.from_frame(checkerboard.frame())
+def frame(name: str) -> pd.DataFrame:
+    if recommenders.kind(name).predicts_ratings:
+        return checkerboard.ratings()
+    return checkerboard.frame()
+
+
+def world(name: str) -> interactions.Interactions:
+    return interactions.Interactions.from_frame(frame(name))
 
 
 def named(top: base.TopN) -> list[list[int]]:
@@ -129,9 +135,8 @@ def test_asking_for_more_than_there_is_gives_a_shorter_list(name):
 
 @every
 def test_an_item_that_nobody_had_is_never_named(name):
-    frame = checkerboard.frame()
     items = interactions.IdMap(np.arange(checkerboard.N + 1))
-    data = interactions.Interactions.from_frame(frame, items=items)
+    data = interactions.Interactions.from_frame(frame(name), items=items)
     model = recommenders.create(name, **SMALL.get(name, {})).fit(data)
     top = model.recommend(np.arange(50), n=60, exclude_seen=False)
     assert checkerboard.N not in top.items
@@ -149,7 +154,9 @@ def test_the_same_seed_gives_the_same_lists(name):
 def test_a_visitor_gets_a_list_from_the_history_alone_where_the_flag_says_so(name):
     model = fitted(name)
     odd = np.zeros((2, checkerboard.N), np.float32)
-    odd[1, 1:24:2] = 1
+    odd[1, 1:24:2] = 5
+    if model.predicts_ratings:
+        odd[1, 0:24:2] = 1
     histories = sparse.csr_matrix(odd)
     if not model.folds_in:
         with pytest.raises(base.Unsupported, match=name):
@@ -265,6 +272,8 @@ def test_a_parameter_of_another_type_is_refused_at_once(name):
         ("slim", {"sparsity": -1.0}),
         ("rp3beta", {"beta": -0.1}),
         ("ncf", {"n_factors": 0}),
+        ("mf", {"regularization": 0.0}),
+        ("rating_knn", {"side": "shop"}),
         ("personal_frequency", {"half_life_days": 0}),
         ("popularity", {"count": "sales"}),
     ],
@@ -282,7 +291,7 @@ def test_an_unknown_parameter_is_named(name):
 
 @pytest.mark.parametrize("name", recommenders.names())
 def test_too_little_data_is_refused_with_a_sentence(name):
-    data = world()
+    data = world(name)
     nothing = np.zeros(len(data), bool)
     with pytest.raises(interactions.EmptyData, match="no interactions"):
         recommenders.create(name).fit(part(data, nothing))
@@ -332,6 +341,7 @@ def part(
         user_row=data.user_row[keep],
         item_row=data.item_row[keep],
         weight=data.weight[keep],
+        rating=None if data.rating is None else data.rating[keep],
         timestamp=data.timestamp[keep],
     )
 

@@ -13,6 +13,7 @@ from segmentation.engine.evaluation.ranking import (
     evaluate,
     truth,
 )
+from segmentation.engine.evaluation.ratings import rating_errors
 from segmentation.engine.evaluation.splits import (
     Split,
     k_fold,
@@ -36,6 +37,7 @@ __all__ = [
     "k_fold",
     "leave_last_out",
     "paired",
+    "rating_errors",
     "temporal_split",
     "truth",
 ]

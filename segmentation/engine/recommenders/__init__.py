@@ -19,6 +19,8 @@ RECOMMENDERS = {
     "slim": "slim.SLIM",
     "als": "als.ALS",
     "ncf": "ncf.NCF",
+    "mf": "mf.MF",
+    "rating_knn": "rating_knn.RatingKNN",
 }
 
 
