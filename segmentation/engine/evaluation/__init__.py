@@ -1,5 +1,12 @@
 """Fit, choose, judge: leak-free splits, full-catalogue ranking, ratings, intervals."""
 
+from segmentation.engine.evaluation.exposure import (
+    diversity,
+    gini,
+    mean_of,
+    novelty,
+)
+from segmentation.engine.evaluation.groups import Service, TooFewGroups, service
 from segmentation.engine.evaluation.intervals import Interval, bootstrap, paired
 from segmentation.engine.evaluation.ranking import (
     METRICS,
@@ -9,8 +16,10 @@ from segmentation.engine.evaluation.ranking import (
     NotPaired,
     Ranker,
     Result,
+    cell_hits,
     difference,
     evaluate,
+    ideal_gain,
     truth,
 )
 from segmentation.engine.evaluation.ratings import rating_errors
@@ -30,14 +39,23 @@ __all__ = [
     "NotPaired",
     "Ranker",
     "Result",
+    "Service",
+    "TooFewGroups",
     "Split",
     "bootstrap",
+    "cell_hits",
     "difference",
+    "diversity",
     "evaluate",
+    "gini",
+    "ideal_gain",
     "k_fold",
     "leave_last_out",
+    "mean_of",
+    "novelty",
     "paired",
     "rating_errors",
+    "service",
     "temporal_split",
     "truth",
 ]

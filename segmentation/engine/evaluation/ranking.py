@@ -75,6 +75,17 @@ class Holdout:
     users: ArrayLike | None = None
     items: ArrayLike | None = None
 
+    def targets(
+        self, train: Interactions, at_most: int, seed: int = 0
+    ) -> tuple[NDArray[np.int64], sparse.csr_matrix]:
+        """Rows of the judged users, or of some of them, with their targets."""
+        rows, targets = _targets(train, self.truth, self.task, self.users, self.items)
+        if len(rows) <= at_most:
+            return rows, targets
+        drawn = np.random.default_rng(seed).choice(len(rows), at_most, replace=False)
+        drawn.sort()
+        return rows[drawn], targets[drawn]
+
     def ndcg(self, model: Ranker, train: Interactions) -> float:
         """Mean NDCG@k of a model fitted on `train`."""
         rows, targets = _targets(train, self.truth, self.task, self.users, self.items)
@@ -175,9 +186,8 @@ def _per_user(
     n_targets = np.diff(targets.indptr)
     n_hits = hits.sum(axis=1)
     gain = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(gain)[np.minimum(n_targets, k) - 1]
     values = {
-        "ndcg": hits @ gain / ideal,
+        "ndcg": hits @ gain / ideal_gain(targets, k),
         "recall": n_hits / n_targets,
         "precision": n_hits / k,
         "hit_rate": (n_hits > 0).astype(np.float64),
@@ -185,6 +195,25 @@ def _per_user(
         "mrr": np.where(n_hits > 0, 1 / (hits.argmax(axis=1) + 1), 0.0),
     }
     return values, top.items
+
+
+def ideal_gain(targets: sparse.csr_matrix, k: int) -> NDArray[np.float64]:
+    """DCG@k of a list that begins with all targets, for each row."""
+    gain = 1 / np.log2(np.arange(2, k + 2))
+    ideal: NDArray[np.float64] = np.cumsum(gain)[
+        np.minimum(np.diff(targets.indptr), k) - 1
+    ]
+    return ideal
+
+
+def cell_hits(
+    owner: NDArray[Any], items: NDArray[Any], targets: sparse.csr_matrix
+) -> NDArray[np.bool_]:
+    """Which of some (row of the targets, item) are targets."""
+    n_rows, n_items = targets.shape
+    rows = np.repeat(np.arange(n_rows), np.diff(targets.indptr))
+    keys = rows * np.int64(n_items) + targets.indices
+    return np.isin(owner * np.int64(n_items) + items, keys)
 
 
 def _average_precision(
@@ -198,11 +227,8 @@ def _average_precision(
 
 def _hits(top_items: NDArray[np.int32], targets: sparse.csr_matrix) -> NDArray[Any]:
     """Which places of the lists hold a target: bool B x k; -1 never does."""
-    n_rows, n_items = targets.shape
-    owner = np.repeat(np.arange(n_rows), np.diff(targets.indptr))
-    keys = owner * np.int64(n_items) + targets.indices
-    asked = np.arange(n_rows)[:, None] * np.int64(n_items) + top_items
-    return np.isin(asked, keys) & (top_items >= 0)
+    owner = np.arange(len(top_items))[:, None]
+    return cell_hits(owner, top_items, targets) & (top_items >= 0)
 
 
 def _coverage(top_items: NDArray[np.int32], n_items: int) -> Interval:
