@@ -73,6 +73,22 @@ GRIDS: dict[str, list[dict[str, list[Any]]]] = {
             "weighting": ["linear"],
         }
     ],
+    "blend": [
+        {
+            "members": [("slim", "als"), ("slim", "user_knn", "als")],
+            "member_params": [
+                {
+                    "slim": {"regularization": 30.0, "counts": "linear"},
+                    "als": {
+                        "n_factors": 32,
+                        "regularization": 1.0,
+                        "weighting": "linear",
+                    },
+                    "user_knn": {"n_neighbors": 20, "power": 0.4},
+                }
+            ],
+        }
+    ],
     "ncf": [{"network": ["gmf"]}],
 }
 REFERENCE = "slim"

@@ -19,6 +19,7 @@ SMALL = {
     "als": {"n_factors": 3, "regularization": 0.1},
     "ncf": {"n_factors": 4, "epochs": 40, "weight_decay": 0.1, "learning_rate": 0.02},
 }
+SMALL["blend"] = {"members": ("ease", "als"), "member_params": {"als": SMALL["als"]}}
 EVERY = [
     pytest.param(name, marks=[pytest.mark.slow] if name == "ncf" else [])
     for name in recommenders.names()
@@ -274,6 +275,10 @@ def test_a_parameter_of_another_type_is_refused_at_once(name):
         ("ncf", {"n_factors": 0}),
         ("mf", {"regularization": 0.0}),
         ("rating_knn", {"side": "shop"}),
+        ("blend", {"members": ("oracle",)}),
+        ("blend", {"members": ("cold_start", "als")}),
+        ("blend", {"weights": (1.0,)}),
+        ("cold_start", {"members": ("popularity", "als")}),
         ("personal_frequency", {"half_life_days": 0}),
         ("popularity", {"count": "sales"}),
     ],

@@ -21,6 +21,8 @@ RECOMMENDERS = {
     "ncf": "ncf.NCF",
     "mf": "mf.MF",
     "rating_knn": "rating_knn.RatingKNN",
+    "blend": "blend.Blend",
+    "cold_start": "blend.ColdStart",
 }
 
 
