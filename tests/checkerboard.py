@@ -40,3 +40,9 @@ def ratings() -> pd.DataFrame:
         }
     )
     return pd.concat([taken, refused], ignore_index=True)
+
+
+def catalogue() -> pd.DataFrame:
+    """What the shop says of its items: even ones are tea, odd ones are tools."""
+    kinds = ["tea" if item % 2 == 0 else "tools" for item in range(N)]
+    return pd.DataFrame({"item_id": range(N), "category": kinds})

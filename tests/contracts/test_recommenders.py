@@ -11,6 +11,7 @@ import pytest
 from scipy import sparse
 
 from segmentation.engine import interactions, recommenders
+from segmentation.engine.catalogue import Catalogue
 from segmentation.engine.recommenders import artifact, base
 from tests import checkerboard
 
@@ -46,8 +47,10 @@ def frame(name: str) -> pd.DataFrame:
     return checkerboard.frame()
 
 
-def world(name: str) -> interactions.Interactions:
-    return interactions.Interactions.from_frame(frame(name))
+def world(name: str, items: interactions.IdMap | None = None):
+    data = interactions.Interactions.from_frame(frame(name), items=items)
+    known = Catalogue.from_frame(checkerboard.catalogue(), data.items)
+    return replace(data, catalogue=known)
 
 
 def named(top: base.TopN) -> list[list[int]]:
@@ -135,10 +138,9 @@ def test_asking_for_more_than_there_is_gives_a_shorter_list(name):
 
 
 @every
-def test_an_item_that_nobody_had_is_never_named(name):
+def test_an_item_of_which_nothing_is_known_is_never_named(name):
     items = interactions.IdMap(np.arange(checkerboard.N + 1))
-    data = interactions.Interactions.from_frame(frame(name), items=items)
-    model = recommenders.create(name, **SMALL.get(name, {})).fit(data)
+    model = recommenders.create(name, **SMALL.get(name, {})).fit(world(name, items))
     top = model.recommend(np.arange(50), n=60, exclude_seen=False)
     assert checkerboard.N not in top.items
 

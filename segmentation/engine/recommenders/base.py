@@ -53,6 +53,7 @@ class Recommender(ABC):
     folds_in: ClassVar[bool] = False  # answers histories it was not fitted on
     has_reasons: ClassVar[bool] = False  # a score is a sum over the history
     predicts_ratings: ClassVar[bool] = False
+    names_untouched: ClassVar[bool] = False  # can name an item that nobody had
     learned: ClassVar[tuple[str, ...]]  # names of the arrays and matrices to keep
 
     users_: IdMap
@@ -252,9 +253,9 @@ class Recommender(ABC):
         return (rows >= 0) & (np.diff(self.user_items_.indptr)[rows] > 0)
 
     def _allowed(self, item_mask: ItemMask) -> NDArray[np.int64] | None:
-        """Rows that may be named, None for all; items that nobody had never are."""
+        """Rows that may be named, None for all that there are."""
         n_items = len(self.items_)
-        had = np.bincount(self.user_items_.indices, minlength=n_items) > 0
+        had = self._nameable()
         if item_mask is None:
             return None if had.all() else np.flatnonzero(had)
         mask = np.asarray(item_mask)
@@ -265,6 +266,10 @@ class Recommender(ABC):
         rows = np.unique(mask.astype(np.int64))
         rows = rows[rows >= 0]
         return rows[had[rows]]
+
+    def _nameable(self) -> NDArray[np.bool_]:
+        """Items of which the model knows something: those that somebody had."""
+        return np.bincount(self.user_items_.indices, minlength=len(self.items_)) > 0
 
     def _require(self, able: bool, inability: str) -> None:
         if not able:
