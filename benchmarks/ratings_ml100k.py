@@ -30,6 +30,10 @@ MODELS: dict[str, tuple[str, dict[str, list[Any]]]] = {
         "mf",
         {"n_factors": [20, 40], "regularization": [1.2, 1.5, 2.0]},
     ),
+    "towers": (
+        "towers",
+        {"n_factors": [16], "epochs": [40, 60, 80], "weight_decay": [0.5, 2.0]},
+    ),
     "user_knn, plain": (
         "rating_knn",
         {

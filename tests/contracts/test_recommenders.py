@@ -277,6 +277,7 @@ def test_a_parameter_of_another_type_is_refused_at_once(name):
         ("ncf", {"n_factors": 0}),
         ("mf", {"regularization": 0.0}),
         ("rating_knn", {"side": "shop"}),
+        ("towers", {"dropout": 1.0}),
         ("blend", {"members": ("oracle",)}),
         ("blend", {"members": ("cold_start", "als")}),
         ("blend", {"weights": (1.0,)}),

@@ -21,6 +21,7 @@ RECOMMENDERS = {
     "ncf": "ncf.NCF",
     "mf": "mf.MF",
     "rating_knn": "rating_knn.RatingKNN",
+    "towers": "towers.Towers",
     "content": "content.Content",
     "blend": "blend.Blend",
     "cold_start": "blend.ColdStart",
