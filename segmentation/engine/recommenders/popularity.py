@@ -138,7 +138,7 @@ class Popularity(Recommender):
 def _newest(
     data: Interactions, half_life_days: float
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Item of each user's item, and 1, halved for each half-life since the latest time."""
+    """Each user's items, and 1 halved for each half-life since the latest time."""
     each = replace(data, weight=np.ones_like(data.weight)).decayed(half_life_days)
     cell = data.user_row * np.int64(len(data.items)) + data.item_row
     order = np.lexsort((-each.weight, cell))

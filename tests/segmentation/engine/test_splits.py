@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segmentation.engine import evaluation, interactions
+from segmentation.engine import evaluation, interactions, recommenders
+from segmentation.engine.interactions import IdMap, Interactions
 
 
 def split_frame() -> pd.DataFrame:
@@ -101,3 +102,42 @@ def test_every_row_is_in_the_test_of_one_fold():
 def test_folds_that_cannot_be_are_refused(k):
     with pytest.raises(ValueError, match="folds"):
         next(evaluation.k_fold(pd.DataFrame({"row": np.arange(23)}), k))
+
+
+def give_away() -> pd.DataFrame:
+    """Everybody's last two items are drawn by lot, and nothing before tells of them.
+
+    The column `weight` of each last row is enormous: who sees it knows the future.
+    """
+    rng = np.random.default_rng(1)
+    past = [(user, item, 1.0, day) for user in range(120) for day, item in
+            enumerate(rng.choice(60, 8, replace=False))]  # fmt: skip
+    frame = pd.DataFrame(past, columns=["user_id", "item_id", "weight", "timestamp"])
+    frame.loc[frame["timestamp"] == 7, "weight"] = 1e6
+    return frame.assign(timestamp=frame["timestamp"] * 1.0)
+
+
+@pytest.mark.parametrize("way", ["temporal", "last out"])
+def test_no_model_can_know_what_only_the_future_tells(way):
+    frame = give_away()
+    split = (
+        evaluation.leave_last_out(frame)
+        if way == "last out"
+        else evaluation.temporal_split(frame, valid_from=6.0, test_from=7.0)
+    )
+    users, items = IdMap(np.arange(120)), IdMap(np.arange(60))
+    truth = evaluation.truth(split.test, users, items)
+
+    def hit_rate(known: pd.DataFrame) -> float:
+        data = Interactions.from_frame(known, users, items)
+        model = recommenders.create("personal_frequency", half_life_days=None)
+        return evaluation.evaluate(
+            model.fit(data), data, truth, task="again", k=1
+        )["hit_rate"].mean  # fmt: skip
+
+    assert hit_rate(split.train) == 0
+    assert hit_rate(pd.concat([split.train, split.test])) == 1  # the column does tell
+    knn = recommenders.create("item_knn")
+    data = Interactions.from_frame(split.train, users, items)
+    by_lot = evaluation.evaluate(knn.fit(data), data, truth, k=10)["hit_rate"]
+    assert by_lot.mean < 0.35  # ten of the 53 items left would be .19
