@@ -15,6 +15,7 @@ fitting and scoring took; metrics are means over the seeds.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
 import itertools
 import json
@@ -31,6 +32,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from segmentation.engine import columns, evaluation, recommenders
+from segmentation.engine.catalogue import Catalogue
 from segmentation.engine.interactions import IdMap, Interactions
 
 NAMES = {
@@ -89,7 +91,10 @@ GRIDS: dict[str, list[dict[str, list[Any]]]] = {
             ],
         }
     ],
-    "ncf": [{"network": ["gmf"]}],
+    "ncf": [{"network": ["gmf"], "weight_decay": [1.0, 2.0, 4.0]}],
+    "content": [{"text_weight": [0.3, 1.0], "number_weight": [0.3, 1.0]}],
+    "mf": [{}],
+    "towers": [{}],
 }
 REFERENCE = "slim"
 
@@ -135,16 +140,32 @@ def ratings(path: str) -> pd.DataFrame:
     return frame.assign(**{columns.WEIGHT: 1.0})
 
 
+def described(path: str) -> pd.DataFrame:
+    """Title, genres and year of the films, from the file beside the ratings."""
+    film = pd.read_csv(Path(path).with_suffix(".item"), sep="\t")
+    years = pd.to_numeric(film["release_year:token"], errors="coerce")
+    pairs = zip(film["class:token_seq"].fillna(""), years, strict=True)
+    told = [{"genre": genre.split(), "year": year} for genre, year in pairs]
+    return pd.DataFrame(
+        {
+            "item_id": film["item_id:token"],
+            "title": film["movie_title:token_seq"],
+            "attributes": told,
+        }
+    )
+
+
 def judged(name: str, path: str, n_seeds: int) -> tuple[dict[str, Any], Any]:
     """One method: choose on the first part, judge on the last (per-user NDCG, too)."""
     split = evaluation.leave_last_out(ratings(path))
+    films = described(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    params, chosen = choose(name, *prepared(split.fit, split.validation, seed=0))
+    params, chosen = choose(name, *prepared(split.fit, split.validation, films, seed=0))
     choosing = time.perf_counter() - started
     results, spent = [], []
     for seed in range(n_seeds):
-        train, truth = prepared(split.train, split.test, seed=seed)
+        train, truth = prepared(split.train, split.test, films, seed=seed)
         own = {**params, "seed": seed} if "seed" in params else params
         started = time.perf_counter()
         model = recommenders.create(name, **own).fit(train)
@@ -166,7 +187,7 @@ def judged(name: str, path: str, n_seeds: int) -> tuple[dict[str, Any], Any]:
 
 
 def prepared(
-    past: pd.DataFrame, future: pd.DataFrame, *, seed: int
+    past: pd.DataFrame, future: pd.DataFrame, films: pd.DataFrame, *, seed: int
 ) -> tuple[Interactions, Any]:
     """Interactions and truth with the catalogue in a random order.
 
@@ -175,6 +196,7 @@ def prepared(
     catalogue = np.unique(pd.concat([past, future])[columns.ITEM])
     items = IdMap(np.random.default_rng(seed).permutation(catalogue))
     data = Interactions.from_frame(past, items=items)
+    data = dataclasses.replace(data, catalogue=Catalogue.from_frame(films, items))
     return data, evaluation.truth(future, data.users, items)
 
 
