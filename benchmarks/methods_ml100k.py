@@ -91,7 +91,17 @@ GRIDS: dict[str, list[dict[str, list[Any]]]] = {
             ],
         }
     ],
-    "ncf": [{"network": ["gmf"], "weight_decay": [1.0, 2.0, 4.0]}],
+    "ncf": [
+        {
+            "network": ["gmf"],
+            "epochs": [80],
+            "patience": [8],
+            "learning_rate": [2e-3, 4e-3],
+            "learning_rate_decay": [0.95],
+            "weight_decay": [0.6, 1.0, 1.5],
+            "n_negatives": [4, 16],
+        }
+    ],
     "content": [{"text_weight": [0.3, 1.0], "number_weight": [0.3, 1.0]}],
     "mf": [{}],
     "towers": [{}],
