@@ -20,6 +20,12 @@ SMALL = {
     "als": {"n_factors": 3, "regularization": 0.1},
     "ncf": {"n_factors": 4, "epochs": 40, "weight_decay": 0.1, "learning_rate": 0.02},
 }
+SMALL["rules"] = {
+    "rules": [
+        {"if": f"category={kind}", "then": f"category={kind}"}
+        for kind in ("tea", "tools")
+    ]
+}
 SMALL["blend"] = {"members": ("ease", "als"), "member_params": {"als": SMALL["als"]}}
 EVERY = [
     pytest.param(name, marks=[pytest.mark.slow] if name == "ncf" else [])
@@ -278,6 +284,8 @@ def test_a_parameter_of_another_type_is_refused_at_once(name):
         ("mf", {"regularization": 0.0}),
         ("rating_knn", {"side": "shop"}),
         ("towers", {"dropout": 1.0}),
+        ("rules", {"rules": ({"if": "brand=Leaf"},)}),
+        ("rules", {"rules": ({"if": "a", "then": "b", "weight": 0},)}),
         ("blend", {"members": ("oracle",)}),
         ("blend", {"members": ("cold_start", "als")}),
         ("blend", {"weights": (1.0,)}),

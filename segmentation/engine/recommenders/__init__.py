@@ -23,6 +23,7 @@ RECOMMENDERS = {
     "rating_knn": "rating_knn.RatingKNN",
     "towers": "towers.Towers",
     "content": "content.Content",
+    "rules": "rules.Rules",
     "blend": "blend.Blend",
     "cold_start": "blend.ColdStart",
 }

@@ -118,3 +118,41 @@ def test_without_anything_known_it_says_what_it_needs():
         recommenders.create("content").fit(replace(log(), catalogue=None))
     with pytest.raises(DataError, match="says nothing"):
         recommenders.create("content").fit(log(SHOP[["item_id"]]))
+
+
+KNOWLEDGE = (
+    {"if": "category=茶", "then": "category=杯子"},
+    {"if": "category=杯子", "then": "origin=福建", "weight": 3},
+)
+
+
+def test_rules_lead_from_what_somebody_has_to_what_the_expert_said():
+    model = recommenders.create("rules", rules=KNOWLEDGE).fit(log())
+    top = model.recommend(model.users_.rows([1, 2]), n=5)
+    # Who has tea is shown cups, the one that somebody bought before the untouched.
+    assert top.items.tolist() == [[2, 3, -1, -1, -1], [0, 1, -1, -1, -1]]
+    assert top.scores[0, :2] == pytest.approx([1.5, 1])
+    assert top.scores[1, :2] == pytest.approx([4.5, 3])
+
+
+def test_a_rule_counts_by_its_share_of_the_history_and_says_why():
+    model = recommenders.create("rules", rules=KNOWLEDGE).fit(log())
+    history = sparse.csr_matrix(np.array([[0, 1, 0, 0, 1, 1.0]], np.float32))
+    top = model.recommend_for(history, n=1)
+    assert top.items.tolist() == [[2]]
+    assert top.scores[0, 0] == pytest.approx(1.5 * 2 / 3)
+    why = model.reasons(history, [2], m=3)
+    assert why.items.tolist() == [[1, 4, -1]]
+    assert why.shares[0, :2] == pytest.approx([0.5, 0.5])
+
+
+def test_rules_that_cannot_work_are_refused_with_a_sentence():
+    with pytest.raises(DataError, match="no rules"):
+        recommenders.create("rules").fit(log())
+    with pytest.raises(DataError, match="no catalogue"):
+        recommenders.create("rules", rules=KNOWLEDGE).fit(
+            replace(log(), catalogue=None)
+        )
+    unknown = ({"if": "category=茶", "then": "category=Boats"},)
+    with pytest.raises(DataError, match="category=Boats"):
+        recommenders.create("rules", rules=unknown).fit(log())
