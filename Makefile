@@ -9,7 +9,7 @@ TESTS ?= tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-full run test test-fast soak lint bench docs messages lock \
-	clean venv venv-demo venv-dev venv-full browser
+	clean venv venv-demo venv-dev venv-full venv-bench browser
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,7 +45,7 @@ lint: venv-dev  ## style, types, spelling, migrations, translations
 	$(V)/python .ci/messages.py check || bad=1; \
 	[ $$bad = 0 ] && echo "lint is clean"
 
-bench: venv-dev  ## every benchmark, one JSON object each
+bench: venv-bench  ## every benchmark, one JSON object each
 	@for file in benchmarks/*.py; do \
 		$(V)/python -m tests.servers -- python "$$file" $(ARGS) || exit 1; done
 
@@ -75,6 +75,10 @@ venv-dev:
 venv-full:
 	@python=$${PYTHON:-$$(.ci/python)} && \
 		"$$python" .ci/environment.py requirements.txt requirements-dev.txt --extra demo
+
+venv-bench:
+	@python=$${PYTHON:-$$(.ci/python)} && "$$python" .ci/environment.py \
+		requirements.txt requirements-dev.txt --extra demo --extra bench
 
 browser:
 	@$(V)/python -m tests.browser

@@ -24,3 +24,25 @@ def frame() -> pd.DataFrame:
             "timestamp": 19_000.0 + (users * 7 + items * 3) % 90,
         }
     )
+
+
+def ratings() -> pd.DataFrame:
+    """The same with 5 for what was taken, and 1 for every second item of the others."""
+    taken = frame().assign(rating=5.0)
+    users, items = np.nonzero(np.add.outer(np.arange(N), np.arange(N)) % 4 == 1)
+    refused = pd.DataFrame(
+        {
+            "user_id": [f"u{row}" for row in users],
+            "item_id": items,
+            "weight": 1.0,
+            "timestamp": 19_000.0,
+            "rating": 1.0,
+        }
+    )
+    return pd.concat([taken, refused], ignore_index=True)
+
+
+def catalogue() -> pd.DataFrame:
+    """What the shop says of its items: even ones are tea, odd ones are tools."""
+    kinds = ["tea" if item % 2 == 0 else "tools" for item in range(N)]
+    return pd.DataFrame({"item_id": range(N), "category": kinds})

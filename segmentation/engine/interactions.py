@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from segmentation.engine import columns
+from segmentation.engine.catalogue import Catalogue
 
 Rows = NDArray[np.int32]
 
@@ -41,6 +42,10 @@ class EmptyData(DataError):
 
 class TooSmall(DataError):
     """There are fewer than two users or fewer than two items."""
+
+
+class NoRatings(DataError):
+    """Something about ratings was asked of interactions without ratings."""
 
 
 class NoTimestamps(DataError):
@@ -92,6 +97,7 @@ class Interactions:
     weight: NDArray[np.float32]
     rating: NDArray[np.float32] | None = None
     timestamp: NDArray[np.float64] | None = None
+    catalogue: Catalogue | None = None  # what is known of the items, for content models
 
     @classmethod
     def from_frame(

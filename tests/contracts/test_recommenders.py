@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from segmentation.engine import interactions, recommenders
+from segmentation.engine.catalogue import Catalogue
 from segmentation.engine.recommenders import artifact, base
 from tests import checkerboard
 
@@ -18,6 +20,13 @@ SMALL = {
     "als": {"n_factors": 3, "regularization": 0.1},
     "ncf": {"n_factors": 4, "epochs": 40, "weight_decay": 0.1, "learning_rate": 0.02},
 }
+SMALL["rules"] = {
+    "rules": [
+        {"if": f"category={kind}", "then": f"category={kind}"}
+        for kind in ("tea", "tools")
+    ]
+}
+SMALL["blend"] = {"members": ("ease", "als"), "member_params": {"als": SMALL["als"]}}
 EVERY = [
     pytest.param(name, marks=[pytest.mark.slow] if name == "ncf" else [])
     for name in recommenders.names()
@@ -28,7 +37,7 @@ _fitted: dict[str, base.Recommender] = {}
 
 
 def fit(name: str) -> base.Recommender:
-    return recommenders.create(name, **SMALL.get(name, {})).fit(world())
+    return recommenders.create(name, **SMALL.get(name, {})).fit(world(name))
 
 
 def fitted(name: str) -> base.Recommender:
@@ -38,8 +47,16 @@ def fitted(name: str) -> base.Recommender:
     return _fitted[name]
 
 
-def world() -> interactions.Interactions:
-    return interactions.Interactions.from_frame(checkerboard.frame())
+def frame(name: str) -> pd.DataFrame:
+    if recommenders.kind(name).predicts_ratings:
+        return checkerboard.ratings()
+    return checkerboard.frame()
+
+
+def world(name: str, items: interactions.IdMap | None = None):
+    data = interactions.Interactions.from_frame(frame(name), items=items)
+    known = Catalogue.from_frame(checkerboard.catalogue(), data.items)
+    return replace(data, catalogue=known)
 
 
 def named(top: base.TopN) -> list[list[int]]:
@@ -127,11 +144,9 @@ def test_asking_for_more_than_there_is_gives_a_shorter_list(name):
 
 
 @every
-def test_an_item_that_nobody_had_is_never_named(name):
-    frame = checkerboard.frame()
+def test_an_item_of_which_nothing_is_known_is_never_named(name):
     items = interactions.IdMap(np.arange(checkerboard.N + 1))
-    data = interactions.Interactions.from_frame(frame, items=items)
-    model = recommenders.create(name, **SMALL.get(name, {})).fit(data)
+    model = recommenders.create(name, **SMALL.get(name, {})).fit(world(name, items))
     top = model.recommend(np.arange(50), n=60, exclude_seen=False)
     assert checkerboard.N not in top.items
 
@@ -142,6 +157,60 @@ def test_the_same_seed_gives_the_same_lists(name):
     second = fit(name).recommend(np.arange(50), 20, exclude_seen=False)
     assert np.array_equal(first.items, second.items)
     assert np.array_equal(first.scores, second.scores)
+
+
+@every
+def test_a_visitor_gets_a_list_from_the_history_alone_where_the_flag_says_so(name):
+    model = fitted(name)
+    odd = np.zeros((2, checkerboard.N), np.float32)
+    odd[1, 1:24:2] = 5
+    if model.predicts_ratings:
+        odd[1, 0:24:2] = 1
+    histories = sparse.csr_matrix(odd)
+    if not model.folds_in:
+        with pytest.raises(base.Unsupported, match=name):
+            model.recommend_for(histories)
+        return
+    nobody, visitor = named(model.recommend_for(histories, n=8))
+    assert nobody == []
+    assert len(visitor) == 8
+    assert not set(visitor) & set(histories[1].indices.tolist())
+    assert {item % 2 for item in visitor} == {1}
+    only = model.recommend_for(histories, 8, exclude_seen=False, item_mask=[3, 31])
+    assert set(named(only)[1]) == {3, 31}
+
+
+@every
+def test_reasons_are_of_the_history_and_their_shares_are_shares(name):
+    model = fitted(name)
+    histories = model.user_items_[[8, 8, 8]]
+    if not model.has_reasons:
+        with pytest.raises(base.Unsupported, match=name):
+            model.reasons(histories, [8, 8, 8])
+        return
+    found = model.reasons(histories, [8, -1, 10], m=30)
+    assert found.items.dtype == np.int32
+    assert found.shares.dtype == np.float32
+    why = [item for item in found.items[0].tolist() if item >= 0]
+    assert len(why) == len(set(why)) > 0
+    assert set(why) <= set(histories[0].indices.tolist())
+    assert (np.diff(found.shares, axis=1) <= 1e-6).all()
+    assert found.shares[0].sum() == pytest.approx(1, abs=1e-4)
+    assert found.items[1].tolist() == [-1] * 30
+    few = model.reasons(histories[:1], [8], m=2)
+    assert few.items.tolist() == found.items[:1, :2].tolist()
+
+
+@every
+def test_only_a_model_of_ratings_predicts_them(name):
+    model = fitted(name)
+    if not model.predicts_ratings:
+        with pytest.raises(base.Unsupported, match="ratings"):
+            model.predict([0], [0])
+        return
+    found = model.predict([0, 0, -1, -1], [0, -1, 0, -1])
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
 
 
 @every
@@ -205,7 +274,22 @@ def test_a_parameter_of_another_type_is_refused_at_once(name):
         ("als", {"n_factors": 0}),
         ("als", {"regularization": -1.0}),
         ("item_knn", {"n_neighbors": 0}),
+        ("user_knn", {"n_neighbors": 0}),
+        ("user_knn", {"power": -1.0}),
+        ("item_knn", {"shrinkage": -1.0}),
+        ("ease", {"regularization": 0.0}),
+        ("slim", {"sparsity": -1.0}),
+        ("rp3beta", {"beta": -0.1}),
         ("ncf", {"n_factors": 0}),
+        ("mf", {"regularization": 0.0}),
+        ("rating_knn", {"side": "shop"}),
+        ("towers", {"dropout": 1.0}),
+        ("rules", {"rules": ({"if": "brand=Leaf"},)}),
+        ("rules", {"rules": ({"if": "a", "then": "b", "weight": 0},)}),
+        ("blend", {"members": ("oracle",)}),
+        ("blend", {"members": ("cold_start", "als")}),
+        ("blend", {"weights": (1.0,)}),
+        ("cold_start", {"members": ("popularity", "als")}),
         ("personal_frequency", {"half_life_days": 0}),
         ("popularity", {"count": "sales"}),
     ],
@@ -223,7 +307,7 @@ def test_an_unknown_parameter_is_named(name):
 
 @pytest.mark.parametrize("name", recommenders.names())
 def test_too_little_data_is_refused_with_a_sentence(name):
-    data = world()
+    data = world(name)
     nothing = np.zeros(len(data), bool)
     with pytest.raises(interactions.EmptyData, match="no interactions"):
         recommenders.create(name).fit(part(data, nothing))
@@ -273,6 +357,7 @@ def part(
         user_row=data.user_row[keep],
         item_row=data.item_row[keep],
         weight=data.weight[keep],
+        rating=None if data.rating is None else data.rating[keep],
         timestamp=data.timestamp[keep],
     )
 

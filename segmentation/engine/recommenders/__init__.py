@@ -12,9 +12,20 @@ from segmentation.engine.recommenders import artifact, base
 RECOMMENDERS = {
     "popularity": "popularity.Popularity",
     "personal_frequency": "frequency.PersonalFrequency",
+    "user_knn": "knn.UserKNN",
     "item_knn": "knn.ItemKNN",
+    "rp3beta": "rp3beta.RP3beta",
+    "ease": "ease.EASE",
+    "slim": "slim.SLIM",
     "als": "als.ALS",
     "ncf": "ncf.NCF",
+    "mf": "mf.MF",
+    "rating_knn": "rating_knn.RatingKNN",
+    "towers": "towers.Towers",
+    "content": "content.Content",
+    "rules": "rules.Rules",
+    "blend": "blend.Blend",
+    "cold_start": "blend.ColdStart",
 }
 
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from segmentation.engine import evaluation
 from segmentation.engine.interactions import DataError, Interactions
-from segmentation.engine.recommenders import topn
+from segmentation.engine.recommenders import solving, topn
 from segmentation.engine.recommenders.base import (
     OnEpoch,
     Recommender,
@@ -32,6 +32,8 @@ class ALS(Recommender):
     algorithm = "als"
     has_vectors = True
     has_similar = True
+    folds_in = True
+    has_reasons = True
     learned = ("user_vectors_", "item_vectors_")
 
     user_vectors_: NDArray[np.float32]  # users x factors
@@ -132,6 +134,35 @@ class ALS(Recommender):
         top.items[:, :width] = np.where(named, items, -1)
         top.scores[:, :width] = np.where(named, scores, 0)
         return top
+
+    def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        confidence, *system = self._system(histories)
+        with threadpool_limits(1, "blas"):
+            vectors = solving.ridge(system[0], confidence.data, *system[1:])
+            return vectors.astype(np.float32) @ self.item_vectors_.T
+
+    def _contributions(
+        self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
+    ) -> sparse.csr_matrix:
+        """The user vector is a sum over the history, so the score is, too (Hu, 5)."""
+        confidence, *system = self._system(histories)
+        wanted = self.item_vectors_[item_rows].astype(np.float64)
+        with threadpool_limits(1, "blas"):
+            seen_from = solving.solved(system[0], wanted, *system[1:])
+        owner = np.repeat(np.arange(len(item_rows)), np.diff(confidence.indptr))
+        had = self.item_vectors_[confidence.indices]
+        confidence.data *= np.einsum("ij,ij->i", had, seen_from[owner])
+        return confidence
+
+    def _system(self, histories: sparse.csr_matrix) -> tuple[Any, ...]:
+        """Confidence c, then c - 1 with vectors, penalties and Y'Y (eq. 4)."""
+        confidence = self._confidence(histories).astype(np.float64)
+        more = confidence.copy()
+        more.data = more.data - 1
+        vectors = self.item_vectors_.astype(np.float64)
+        shape = histories.shape[0], vectors.shape[1]
+        penalties = np.full(shape, self.regularization)
+        return confidence, more, vectors, penalties, vectors.T @ vectors
 
     def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:
         return cosine(self.item_vectors_, rows, n)

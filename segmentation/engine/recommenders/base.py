@@ -15,7 +15,8 @@ from scipy import sparse
 
 from segmentation.engine import evaluation
 from segmentation.engine.interactions import EmptyData, IdMap, Interactions, TooSmall
-from segmentation.engine.recommenders import artifact, topn
+from segmentation.engine.recommenders import artifact, reasons, topn
+from segmentation.engine.recommenders.reasons import Reasons
 from segmentation.engine.recommenders.topn import TopN
 
 # on_epoch(epoch, n_epochs, loss, metric); epochs count from 1, unknown numbers are NaN.
@@ -49,6 +50,10 @@ class Recommender(ABC):
     recommends_new: ClassVar[bool] = True  # can name an item the user never had
     has_vectors: ClassVar[bool] = False
     has_similar: ClassVar[bool] = False
+    folds_in: ClassVar[bool] = False  # answers histories it was not fitted on
+    has_reasons: ClassVar[bool] = False  # a score is a sum over the history
+    predicts_ratings: ClassVar[bool] = False
+    names_untouched: ClassVar[bool] = False  # can name an item that nobody had
     learned: ClassVar[tuple[str, ...]]  # names of the arrays and matrices to keep
 
     users_: IdMap
@@ -109,6 +114,52 @@ class Recommender(ABC):
             top.items[block], top.scores[block] = part
         return top
 
+    def recommend_for(
+        self,
+        histories: sparse.csr_matrix,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        item_mask: ItemMask = None,
+    ) -> TopN:
+        """Lists for histories (B x items, weights) of people known or not: a fold-in.
+
+        The model stays as it is. An empty history gets an empty list.
+        """
+        self._require(self.folds_in, "cannot answer a history that it did not learn")
+        allowed = self._allowed(item_mask)
+        top = topn.empty(histories.shape[0], n)
+        answered = np.flatnonzero(np.diff(histories.indptr) > 0)
+        step = self._block_rows()
+        for start in range(0, len(answered), step):
+            block = answered[start : start + step]
+            part = histories[block]
+            best = _best(
+                self._scores_for(part), n, part if exclude_seen else None, allowed
+            )
+            top.items[block], top.scores[block] = best
+        return top
+
+    def reasons(
+        self, histories: sparse.csr_matrix, item_rows: ArrayLike, m: int = 3
+    ) -> Reasons:
+        """The m items of each history that speak most for one item (row -1: none)."""
+        self._require(self.has_reasons, "does not know reasons")
+        rows = np.asarray(item_rows, np.int64).reshape(-1)
+        assert len(rows) == histories.shape[0], "one item for each history"
+        asked = np.flatnonzero(rows >= 0)
+        parts = self._contributions(histories[asked], rows[asked])
+        return reasons.largest(parts, asked, len(rows), m)
+
+    def predict(
+        self, user_rows: ArrayLike, item_rows: ArrayLike
+    ) -> NDArray[np.float32]:
+        """The rating of each pair; for an unknown row (-1) what is known without it."""
+        self._require(self.predicts_ratings, "does not predict ratings")
+        users = np.asarray(user_rows, np.int64).reshape(-1)
+        items = np.asarray(item_rows, np.int64).reshape(-1)
+        return self._predict(users, items)
+
     def similar_items(self, item_rows: ArrayLike, n: int = 10) -> TopN:
         """The n items most like each given one, itself left out."""
         self._require_fitted()
@@ -165,6 +216,21 @@ class Recommender(ABC):
         """Scores B x items of one block, -inf where an item is no candidate."""
         raise NotImplementedError
 
+    def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        """The same for histories that need not be those of the fit."""
+        raise NotImplementedError
+
+    def _contributions(
+        self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
+    ) -> sparse.csr_matrix:
+        """What each item of a history adds to the score of one item (B x items)."""
+        raise NotImplementedError
+
+    def _predict(
+        self, users: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        raise NotImplementedError
+
     def _recommend(
         self,
         rows: NDArray[np.int64],
@@ -172,13 +238,8 @@ class Recommender(ABC):
         exclude_seen: bool,
         allowed: NDArray[np.int64] | None,
     ) -> TopN:
-        scores = self._scores(rows)
-        if exclude_seen:
-            owner, place = topn.spread(self.user_items_.indptr, rows)
-            scores[owner, self.user_items_.indices[place]] = -np.inf
-        if allowed is None:
-            return topn.best(scores, n)
-        return _renamed(topn.best(scores[:, allowed], n), allowed)
+        seen = self.user_items_[rows] if exclude_seen else None
+        return _best(self._scores(rows), n, seen, allowed)
 
     def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:
         raise Unsupported(f"{self.algorithm} does not know which items are alike.")
@@ -192,9 +253,9 @@ class Recommender(ABC):
         return (rows >= 0) & (np.diff(self.user_items_.indptr)[rows] > 0)
 
     def _allowed(self, item_mask: ItemMask) -> NDArray[np.int64] | None:
-        """Rows that may be named, None for all; items that nobody had never are."""
+        """Rows that may be named, None for all that there are."""
         n_items = len(self.items_)
-        had = np.bincount(self.user_items_.indices, minlength=n_items) > 0
+        had = self._nameable()
         if item_mask is None:
             return None if had.all() else np.flatnonzero(had)
         mask = np.asarray(item_mask)
@@ -205,6 +266,15 @@ class Recommender(ABC):
         rows = np.unique(mask.astype(np.int64))
         rows = rows[rows >= 0]
         return rows[had[rows]]
+
+    def _nameable(self) -> NDArray[np.bool_]:
+        """Items of which the model knows something: those that somebody had."""
+        return np.bincount(self.user_items_.indices, minlength=len(self.items_)) > 0
+
+    def _require(self, able: bool, inability: str) -> None:
+        if not able:
+            raise Unsupported(f"{self.algorithm} {inability}.")
+        self._require_fitted()
 
     def _require_fitted(self) -> None:
         if not hasattr(self, self.learned[0]):
@@ -261,6 +331,20 @@ def _check_type(name: str, value: Any, parameter: inspect.Parameter) -> None:
 
 def _signature(kind: type[Recommender]) -> Iterable[str]:
     return list(inspect.signature(kind).parameters)
+
+
+def _best(
+    scores: NDArray[np.float32],
+    n: int,
+    seen: sparse.csr_matrix | None,
+    allowed: NDArray[np.int64] | None,
+) -> TopN:
+    if seen is not None:
+        owner = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+        scores[owner, seen.indices] = -np.inf
+    if allowed is None:
+        return topn.best(scores, n)
+    return _renamed(topn.best(scores[:, allowed], n), allowed)
 
 
 def _renamed(top: TopN, allowed: NDArray[np.int64]) -> TopN:

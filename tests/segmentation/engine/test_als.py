@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info
 
@@ -93,3 +94,46 @@ def test_the_seed_decides():
 def test_a_parameter_out_of_range_is_named(params):
     with pytest.raises(base.BadParameter, match=next(iter(params))):
         recommenders.create("als", **params).fit(world())
+
+
+def many() -> interactions.Interactions:
+    rng = np.random.default_rng(2)
+    users, items = np.nonzero(rng.random((60, 40)) < 0.3)
+    frame = pd.DataFrame({"user_id": users, "item_id": items})
+    return interactions.Interactions.from_frame(
+        frame.assign(weight=rng.integers(1, 4, len(users)))
+    )
+
+
+def test_a_fold_in_solves_the_equation_of_the_paper():
+    model = recommenders.create(
+        "als", n_factors=4, regularization=2.0, alpha=3.0, weighting="linear"
+    ).fit(many())
+    history = many().user_items[[7]]
+    y = model.item_vectors_.astype(np.float64)
+    confidence = 3.0 * history.toarray()[0]
+    chosen = confidence > 0
+    left = y.T @ y + 2 * np.eye(4)
+    left += y[chosen].T @ np.diag(confidence[chosen] - 1) @ y[chosen]
+    vector = np.linalg.solve(left, y[chosen].T @ confidence[chosen])
+    scores = vector @ y.T
+    scores[chosen] = -np.inf
+    top = model.recommend_for(history, n=5)
+    assert top.items[0].tolist() == np.argsort(-scores, kind="stable")[:5].tolist()
+    assert top.scores[0] == pytest.approx(-np.sort(-scores)[:5], rel=1e-4)
+
+
+def test_what_the_history_adds_up_to_is_the_score():
+    model = recommenders.create("als", n_factors=4).fit(many())
+    histories = many().user_items[[7, 11]]
+    top = model.recommend_for(histories, n=1)
+    parts = model._contributions(histories, top.items[:, 0].astype(np.int64))
+    sums = np.asarray(parts.sum(axis=1)).ravel()
+    assert sums == pytest.approx(top.scores[:, 0], rel=1e-4)
+
+
+def test_folding_a_known_history_in_gives_nearly_the_list_of_the_fit():
+    model = recommenders.create("als", n_factors=4, iterations=30).fit(many())
+    fitted = model.recommend(np.arange(60), n=5).items
+    folded = model.recommend_for(many().user_items, n=5).items
+    assert (fitted == folded).mean() > 0.9

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from segmentation.engine import evaluation, interactions
+from segmentation.engine import evaluation
+from segmentation.engine.evaluation import intervals
 from segmentation.engine.interactions import IdMap, Interactions
 from segmentation.engine.recommenders import topn
 
@@ -51,6 +52,8 @@ def test_the_metrics_of_one_list_by_hand():
     assert result["recall"].mean == pytest.approx(2 / 3)
     assert result["precision"].mean == pytest.approx(2 / 3)
     assert result["hit_rate"].mean == 1
+    assert result["map"].mean == pytest.approx((1 / 2 + 2 / 3) / 3)
+    assert result["mrr"].mean == pytest.approx(1 / 2)
     assert result["coverage"].mean == pytest.approx(3 / 5)
 
 
@@ -60,6 +63,16 @@ def test_the_ideal_is_over_as_many_places_as_there_are_targets():
     assert evaluation.evaluate(Lists([[2, 1]]), seen, one_target)["ndcg"].mean == 1
     second = evaluation.evaluate(Lists([[1, 2]]), seen, one_target)
     assert second["ndcg"].mean == pytest.approx(HALF)
+
+
+def test_average_precision_is_over_as_many_hits_as_the_list_has_places_for():
+    seen = train([[1, 0, 0, 0]])
+    truth = sparse.csr_matrix([[0, 1, 1, 1]])
+    result = evaluation.evaluate(Lists([[1, 2]]), seen, truth, k=2)
+    assert result["map"].mean == 1
+    assert result["recall"].mean == pytest.approx(2 / 3)
+    late = evaluation.evaluate(Lists([[0, 1]]), seen, truth, k=2)
+    assert late["map"].mean == pytest.approx(1 / 2 / 2)
 
 
 def test_a_short_list_loses_precision_but_is_no_error():
@@ -75,6 +88,9 @@ def test_an_empty_list_scores_nothing():
     seen = train([[1, 0], [1, 0]])
     truth = sparse.csr_matrix([[0, 1], [0, 1]])
     result = evaluation.evaluate(Lists([[], [1]]), seen, truth)
+    for metric in ("ndcg", "recall", "precision", "hit_rate", "map", "mrr"):
+        assert result.per_user[metric][0] == 0
+    assert result.per_user["mrr"].tolist() == [0, 1]
     assert result.per_user["ndcg"].tolist() == [0, 1]
 
 
@@ -147,58 +163,6 @@ def test_truth_counts_each_known_pair_once_and_drops_the_unknown():
     assert found.toarray().tolist() == [[1, 0], [0, 0]]
 
 
-def split_frame() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "user_id": [1, 2, 3, 4, 5],
-            "item_id": 7,
-            "timestamp": pd.to_datetime(
-                [
-                    "2024-03-01T00:00",
-                    "2024-03-31T23:59:59.999",
-                    "2024-04-01T00:00",
-                    "2024-04-30T23:59:59.999",
-                    "2024-05-01T00:00",
-                ],
-                format="ISO8601",
-            ),
-        }
-    ).sample(frac=1, random_state=1)
-
-
-def test_no_row_of_a_later_part_leaks_into_an_earlier_one():
-    split = evaluation.temporal_split(
-        split_frame(),
-        valid_from=np.datetime64("2024-04-01"),
-        test_from=np.datetime64("2024-05-01"),
-    )
-    assert sorted(split.fit["user_id"]) == [1, 2]
-    assert sorted(split.validation["user_id"]) == [3, 4]
-    assert sorted(split.test["user_id"]) == [5]
-    assert sorted(split.train["user_id"]) == [1, 2, 3, 4]
-    assert split.fit["timestamp"].max() < split.validation["timestamp"].min()
-    assert split.train["timestamp"].max() < split.test["timestamp"].min()
-
-
-def test_a_split_with_an_empty_part_or_the_wrong_order_is_refused():
-    with pytest.raises(interactions.EmptyData, match="test"):
-        evaluation.temporal_split(
-            split_frame(),
-            valid_from=np.datetime64("2024-04-01"),
-            test_from=np.datetime64("2025-01-01"),
-        )
-    with pytest.raises(ValueError, match="before"):
-        evaluation.temporal_split(
-            split_frame(),
-            valid_from=np.datetime64("2024-04-01"),
-            test_from=np.datetime64("2024-04-01"),
-        )
-    with pytest.raises(interactions.NoTimestamps):
-        evaluation.temporal_split(
-            split_frame().drop(columns="timestamp"), valid_from=1.0, test_from=2.0
-        )
-
-
 def test_the_interval_is_the_one_of_the_central_limit():
     values = np.random.default_rng(3).normal(0.4, 0.2, (2000, 1))
     low, high = evaluation.bootstrap(values, seed=1)
@@ -220,7 +184,7 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says():
 def test_the_interval_does_not_depend_on_the_block_size(monkeypatch):
     values = np.random.default_rng(3).random((50, 2))
     before = evaluation.bootstrap(values, seed=4, n_resamples=60)
-    monkeypatch.setattr(evaluation, "BLOCK_CELLS", 50 * 60)
+    monkeypatch.setattr(intervals, "BLOCK_CELLS", 50 * 60)
     again = evaluation.bootstrap(values, seed=4, n_resamples=60)
     assert np.array_equal(before, again)
 

@@ -92,3 +92,31 @@ def test_parameters_out_of_range_are_named():
         recommenders.create("personal_frequency", half_life_days=-1).fit(habits())
     with pytest.raises(base.BadParameter, match="count"):
         recommenders.create("popularity", count="stars").fit(habits())
+
+
+def fashion() -> Interactions:
+    """Item 1 was taken by three long ago (by one of them twice), item 2 by two now."""
+    cells = [(1, 1, 0), (1, 1, 10), (2, 1, 0), (3, 1, 0), (4, 2, 20), (5, 2, 20)]
+    frame = pd.DataFrame(cells, columns=["user_id", "item_id", "timestamp"])
+    return Interactions.from_frame(frame.assign(weight=1.0))
+
+
+def test_a_half_life_brings_the_recent_to_the_front():
+    always = recommenders.create("popularity").fit(fashion())
+    assert always.top(2).items.tolist() == [[0, 1]]
+    now = recommenders.create("popularity", half_life_days=10.0).fit(fashion())
+    assert now.top(2).items.tolist() == [[1, 0]]
+    assert now.popularity_.tolist() == [1 / 2 + 1 / 4 + 1 / 4, 2]
+    sums = recommenders.create("popularity", count="weight", half_life_days=10.0)
+    assert sums.fit(fashion()).popularity_.tolist() == [1 / 4 + 1 / 2 + 1 / 2, 2]
+
+
+def test_popular_in_a_segment_and_in_a_category():
+    model = recommenders.create("popularity").fit(fashion())
+    segment = model.users_.rows([4, 5, 99])
+    top = model.top(2, among=segment)
+    assert top.items.tolist() == [[1, 0]]
+    assert top.scores.tolist() == [[2, 0]]
+    assert model.top(2, item_mask=[1]).items.tolist() == [[1, -1]]
+    nobody = model.top(2, among=[-1])
+    assert nobody.items.tolist() == [[0, 1]]

@@ -1,27 +1,21 @@
-"""Fit, choose, judge: a leak-free split and full-catalogue ranking with intervals."""
+"""Ranking of the whole catalogue, judged user by user, with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from segmentation.engine import columns, interactions
-from segmentation.engine.interactions import EmptyData, IdMap, Interactions
+from segmentation.engine.evaluation.intervals import Interval, bootstrap, paired
+from segmentation.engine.interactions import IdMap, Interactions
 
 TASKS = ("again", "discover")
-METRICS = ("ndcg", "recall", "precision", "hit_rate")
-N_RESAMPLES = 1000
-BLOCK_CELLS = 1 << 23
+METRICS = ("ndcg", "recall", "precision", "hit_rate", "map", "mrr")
 NORMAL_95 = 1.959964
-
-Instant = datetime | np.datetime64 | float
 
 
 class NoTargets(ValueError):
@@ -43,28 +37,6 @@ class Ranker(Protocol):
         exclude_seen: bool = True,
         item_mask: ArrayLike | None = None,
     ) -> Any: ...
-
-
-class Interval(NamedTuple):
-    """A mean with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Split:
-    """Learn on `fit`, choose on `validation`, judge once on `test`."""
-
-    fit: pd.DataFrame
-    validation: pd.DataFrame
-    test: pd.DataFrame
-
-    @property
-    def train(self) -> pd.DataFrame:
-        """All that was known before the test, for the refit of what was chosen."""
-        return pd.concat([self.fit, self.validation])
 
 
 @dataclass(frozen=True)
@@ -103,31 +75,22 @@ class Holdout:
     users: ArrayLike | None = None
     items: ArrayLike | None = None
 
+    def targets(
+        self, train: Interactions, at_most: int, seed: int = 0
+    ) -> tuple[NDArray[np.int64], sparse.csr_matrix]:
+        """Rows of the judged users, or of some of them, with their targets."""
+        rows, targets = _targets(train, self.truth, self.task, self.users, self.items)
+        if len(rows) <= at_most:
+            return rows, targets
+        drawn = np.random.default_rng(seed).choice(len(rows), at_most, replace=False)
+        drawn.sort()
+        return rows[drawn], targets[drawn]
+
     def ndcg(self, model: Ranker, train: Interactions) -> float:
         """Mean NDCG@k of a model fitted on `train`."""
         rows, targets = _targets(train, self.truth, self.task, self.users, self.items)
         values = _per_user(model, rows, targets, self.task, self.k, self.items)[0]
         return float(values["ndcg"].mean())
-
-
-def temporal_split(frame: Any, *, valid_from: Instant, test_from: Instant) -> Split:
-    """Parts before `valid_from`, before `test_from` and from then on."""
-    frame = interactions.as_pandas(frame)
-    if columns.TIMESTAMP not in frame:
-        raise interactions.NoTimestamps("A temporal split needs a timestamp column.")
-    when = interactions.days(frame[columns.TIMESTAMP])
-    first, second = (
-        interactions.days([valid_from])[0],
-        interactions.days([test_from])[0],
-    )
-    if not first < second:
-        raise ValueError("The validation must begin before the test.")
-    part = np.searchsorted([first, second], when, side="right")
-    fit, validation, test = (frame[part == number] for number in range(3))
-    for name, rows in (("fit", fit), ("validation", validation), ("test", test)):
-        if not len(rows):
-            raise EmptyData(f"No interaction falls into the {name} part of the split.")
-    return Split(fit, validation, test)
 
 
 def truth(frame: Any, users: IdMap, items: IdMap) -> sparse.csr_matrix:
@@ -180,31 +143,7 @@ def difference(
         and np.array_equal(first.n_targets, second.n_targets)
     ):
         raise NotPaired("The two results are not about the same users and targets.")
-    gain = second.per_user[metric] - first.per_user[metric]
-    low, high = bootstrap(gain[:, None], seed=seed)
-    return Interval(float(gain.mean()), float(low[0]), float(high[0]))
-
-
-def bootstrap(
-    values: NDArray[np.float64], *, seed: int, n_resamples: int = N_RESAMPLES
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % percentile interval of each column's mean, resampling the rows (users)."""
-    means = np.concatenate(
-        [weights @ values for weights in _resamples(len(values), seed, n_resamples)]
-    )
-    low, high = np.percentile(means, [2.5, 97.5], axis=0)
-    return low, high
-
-
-def _resamples(n: int, seed: int, n_resamples: int) -> Iterator[NDArray[np.float64]]:
-    """Blocks (resamples x n) of how often each user is drawn, over n."""
-    rng = np.random.default_rng(seed)
-    step = max(1, BLOCK_CELLS // n)
-    for start in range(0, n_resamples, step):
-        size = min(step, n_resamples - start)
-        draws = rng.integers(0, n, (size, n)) + np.arange(size)[:, None] * n
-        counts = np.bincount(draws.ravel(), minlength=size * n).reshape(size, n)
-        yield counts / n
+    return paired(first.per_user[metric], second.per_user[metric], seed=seed)
 
 
 def _targets(
@@ -247,23 +186,49 @@ def _per_user(
     n_targets = np.diff(targets.indptr)
     n_hits = hits.sum(axis=1)
     gain = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(gain)[np.minimum(n_targets, k) - 1]
     values = {
-        "ndcg": hits @ gain / ideal,
+        "ndcg": hits @ gain / ideal_gain(targets, k),
         "recall": n_hits / n_targets,
         "precision": n_hits / k,
         "hit_rate": (n_hits > 0).astype(np.float64),
+        "map": _average_precision(hits, n_targets),
+        "mrr": np.where(n_hits > 0, 1 / (hits.argmax(axis=1) + 1), 0.0),
     }
     return values, top.items
 
 
+def ideal_gain(targets: sparse.csr_matrix, k: int) -> NDArray[np.float64]:
+    """DCG@k of a list that begins with all targets, for each row."""
+    gain = 1 / np.log2(np.arange(2, k + 2))
+    ideal: NDArray[np.float64] = np.cumsum(gain)[
+        np.minimum(np.diff(targets.indptr), k) - 1
+    ]
+    return ideal
+
+
+def cell_hits(
+    owner: NDArray[Any], items: NDArray[Any], targets: sparse.csr_matrix
+) -> NDArray[np.bool_]:
+    """Which of some (row of the targets, item) are targets."""
+    n_rows, n_items = targets.shape
+    rows = np.repeat(np.arange(n_rows), np.diff(targets.indptr))
+    keys = rows * np.int64(n_items) + targets.indices
+    return np.isin(owner * np.int64(n_items) + items, keys)
+
+
+def _average_precision(
+    hits: NDArray[np.bool_], n_targets: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Precision at each hit, summed, over as many as there could be."""
+    at_hits = np.cumsum(hits, axis=1) * hits / np.arange(1, hits.shape[1] + 1)
+    summed: NDArray[np.float64] = at_hits.sum(axis=1)
+    return summed / np.minimum(n_targets, hits.shape[1])
+
+
 def _hits(top_items: NDArray[np.int32], targets: sparse.csr_matrix) -> NDArray[Any]:
     """Which places of the lists hold a target: bool B x k; -1 never does."""
-    n_rows, n_items = targets.shape
-    owner = np.repeat(np.arange(n_rows), np.diff(targets.indptr))
-    keys = owner * np.int64(n_items) + targets.indices
-    asked = np.arange(n_rows)[:, None] * np.int64(n_items) + top_items
-    return np.isin(asked, keys) & (top_items >= 0)
+    owner = np.arange(len(top_items))[:, None]
+    return cell_hits(owner, top_items, targets) & (top_items >= 0)
 
 
 def _coverage(top_items: NDArray[np.int32], n_items: int) -> Interval:
