@@ -121,7 +121,7 @@ def test_the_whole_way_of_a_messy_file_and_back(analyst):
     assert (preview.n_rows, preview.n_rejected) == (4, 1)
     first = shown.context["arrivals"][0]["cells"]
     assert first == ["Jörg", "a1", "purchase", "2024-02-01 10:00", "1,234.56"]
-    assert "price is not a number written like" in shown.content.decode()
+    assert "Price is not a number written like" in shown.content.decode()
     analyst.post(page(ImportJob, "columns"), told(shown, "run", save_as="tills"))
     tried = ImportJob.objects.get()
     assert tried.is_dry_run and tried.source.name == "tills"
