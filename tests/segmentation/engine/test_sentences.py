@@ -11,7 +11,7 @@ import pytest
 
 import segmentation
 from segmentation.engine import cleaning, mapping, sentences
-from segmentation.engine.cleaning import Format, FormatError
+from segmentation.engine.cleaning import Format, FormatError, guessing
 from segmentation.engine.sentences import Sentence
 
 APP = Path(segmentation.__file__).parent
@@ -58,7 +58,7 @@ def in_french(template: str) -> str:
         "%(one)s or %(other)s": "%(one)s ou %(other)s",
         "day first": "le jour d'abord",
         "month first": "le mois d'abord",
-        "%(cell)s can be read %(ways)s: the sample does not tell.": "%(cell)s ? %(ways)s",
+        guessing.DOUBT: "%(cell)s ? %(ways)s",
     }
     return words.get(template, template)
 
