@@ -35,7 +35,8 @@ class ExportJobAdmin(JobAdmin):
     ordering = ("-pk",)
     actions = None
     empty_hint = gettext_lazy(
-        "An export begins with the button “Export” of a list, such as items or customers."
+        "An export begins with the button “Export” of a list, such as items or "
+        "customers."
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -80,11 +80,8 @@ class JobAdmin(StrataAdmin):
         percent = min(100 * job.progress_done // total, 100) if total else None
         if job.status == Job.Status.DONE:
             percent = 100
-        status = str(job.get_status_display())
         return {
             "job": job,
-            # “Done” beside a badge that says “done” tells nothing.
-            "told": "" if job.message.lower() == status.lower() else job.message,
             "percent": percent,
             "tone": TONES[Job.Status(job.status)],
             "is_over": job.status not in UNFINISHED,
