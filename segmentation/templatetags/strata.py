@@ -57,7 +57,8 @@ def so_far(job: Any) -> str:
 def news(job: Any) -> str:
     """A job's message, unless it only repeats the badge of its status beside it."""
     status = str(job.get_status_display())
-    return "" if job.message.lower() == status.lower() else str(job.message)
+    said = job.message.lower().rstrip(".。")
+    return "" if said == status.lower() else str(job.message)
 
 
 @register.filter

@@ -57,6 +57,16 @@ def test_a_dry_run_without_a_row_that_can_come_in_says_what_to_do(analyst):
     assert "Change the columns" in content and "Bring it in" not in content
 
 
+def test_a_cancelled_import_says_what_became_of_the_rest(analyst):
+    source = Source.objects.create(name="shop")
+    facts = {"kind": "events", "source": source, "path": "gone.csv"}
+    counts = {"rows_read": 15, "rows_new": 2, "message": "Cancelled."}
+    job = ImportJob.objects.create(**facts, **counts, status="cancelled")
+    content = job_page(analyst, job).content.decode()
+    assert "the other rows have not come in" in content
+    assert content.count("Cancelled.") == 1  # under “How it ran”, not by the badge
+
+
 def job_page(client: Client, job: ImportJob):
     return client.get(page(ImportJob, "change", job.pk))
 
