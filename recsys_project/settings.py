@@ -8,6 +8,7 @@ refused by a system check that names it (``segmentation.checks``).
 """
 
 import contextlib
+import logging
 import secrets
 import tempfile
 import zoneinfo
@@ -341,6 +342,15 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+
+
+def _refused_in_one_line(record: logging.LogRecord) -> bool:
+    """Somebody who may not is told so; in the log that is no error with a trace."""
+    if record.name == "django.request" and record.levelno < logging.ERROR:
+        record.exc_info = None
+    return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -356,6 +366,18 @@ LOGGING = {
             "foreign_pre_chain": LOG_STEPS,
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "filters": {
+        "refusals": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": _refused_in_one_line,
+        }
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "lines",
+            "filters": ["refusals"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -195,3 +197,13 @@ def test_progress_is_told_in_rows_or_in_bytes_as_people_say_them(analyst):
     ImportJob.objects.update(progress_unit="rows")
     shown = analyst.get(page(ImportJob, "progress", job.pk)).text
     assert "1,200 / 4,800 rows" in shown
+
+
+def test_a_refusal_is_one_line_in_the_log():
+    keep = settings.LOGGING["filters"]["refusals"]["callback"]
+    trace = (ValueError, ValueError(), None)
+    told = ("", 1, "Forbidden", None, trace)
+    refused = logging.LogRecord("django.request", logging.WARNING, *told)
+    broken = logging.LogRecord("django.request", logging.ERROR, *told)
+    assert keep(refused) and keep(broken)
+    assert refused.exc_info is None and broken.exc_info == trace
