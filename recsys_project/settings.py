@@ -8,6 +8,7 @@ refused by a system check that names it (``segmentation.checks``).
 """
 
 import contextlib
+import logging
 import secrets
 import tempfile
 import zoneinfo
@@ -278,6 +279,7 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LANGUAGE_CODE = _one_of(
     "LANGUAGE_CODE", _read("LANGUAGE_CODE", "en"), [c for c, _name in LANGUAGES], "en"
 )
+UNFOLD_WORDS = (_("All applications"), _("Date"))  # which it has in no Chinese
 LOCALE_PATHS = [BASE_DIR / "recsys_project" / "locale"]
 TIME_ZONE = STRATA_TIME_ZONE
 USE_TZ = True
@@ -340,6 +342,15 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+
+
+def _refused_in_one_line(record: logging.LogRecord) -> bool:
+    """Somebody who may not is told so; in the log that is no error with a trace."""
+    if record.name == "django.request" and record.levelno < logging.ERROR:
+        record.exc_info = None
+    return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -355,6 +366,18 @@ LOGGING = {
             "foreign_pre_chain": LOG_STEPS,
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "filters": {
+        "refusals": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": _refused_in_one_line,
+        }
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "lines",
+            "filters": ["refusals"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }

@@ -15,7 +15,8 @@ from campaigns.services import consent_files
 from segmentation.admin.base import link_to
 from segmentation.admin.exporting import Exporting
 from segmentation.admin.paging import Facts
-from segmentation.admin.small_tables import SmallFileForm, SmallTables
+from segmentation.admin.small_tables import SmallTables
+from segmentation.forms import SmallFileForm
 from segmentation.services.small_tables import Part, Small
 
 

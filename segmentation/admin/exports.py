@@ -34,6 +34,10 @@ class ExportJobAdmin(JobAdmin):
     fieldsets = ((gettext_lazy("The file"), {"fields": FACTS}), RUN_FIELDSET)
     ordering = ("-pk",)
     actions = None
+    empty_hint = gettext_lazy(
+        "An export begins with the button “Export” of a list, such as items or "
+        "customers."
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # it begins with the button of a list

@@ -17,6 +17,7 @@ from segmentation.forms.uploading import KNOWN, LIKE, SAVED
 from segmentation.models import ImportJob, Mapping
 from segmentation.services import consents
 from segmentation.services.importing import looking
+from segmentation.services.saying import say
 
 MORE = "more"  # the names of fields beside the usual ones: attributes.*, consent.*
 
@@ -146,10 +147,10 @@ class ColumnsPage:
             column = told.column
         if column and told and told.guess and "written" in form.fields:
             if told.is_doubtful:
-                doubt = told.guess.reason
+                doubt = say(told.guess.reason)
                 form.find_out(_("– please choose –"))
             else:
-                reason = told.guess.reason
+                reason = say(told.guess.reason)
                 form.find_out(found_words(column.format, form.role))
         words = looking.words(column, self.seen.sample) if column else []
         return {
@@ -174,7 +175,7 @@ class ColumnsPage:
             {
                 "raw": cell.raw,
                 "value": import_words.value(target, cell.value),
-                "why": cell.why,
+                "why": say(cell.why),
             }
             for cell in found
         ]
@@ -231,7 +232,7 @@ class ColumnsPage:
         guessed = mapping.read_column(target, guess.spec)
         if (guessed.headers, guessed.constant) != (column.headers, column.constant):
             return reason
-        return guess.reason
+        return say(guess.reason)
 
     # What was said --------------------------------------------------------------------
 
@@ -353,13 +354,15 @@ def _shown(preview: looking.Preview, row: looking.Arrival) -> dict[str, Any]:
 
 
 def _refused(row: looking.Arrival) -> dict[str, Any]:
-    reason = row.reason
+    reason = import_words.reason(row.reason)
+    named = import_words.reason(row.reason, is_named=True)
     if not reason and not row.values and not row.is_ignored:
-        reason = _("has more or fewer cells than the header")
+        reason = named = _("has more or fewer cells than the header")
     return {
         "number": row.number,
         "field": import_words.label(row.column) if row.column else "",
         "value": row.value,
         "reason": reason,
+        "why": named,
         "is_ignored": row.is_ignored,
     }

@@ -11,7 +11,10 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from segmentation import conf
 from segmentation.engine import mapping
+from segmentation.engine.mapping.rows import OF_FIELD
+from segmentation.engine.sentences import Sentence
 from segmentation.models import Kind
+from segmentation.services.saying import say
 from segmentation.templatetags.strata import NOTHING, number
 
 FIELDS: dict[str, tuple[Any, Any]] = {
@@ -26,7 +29,7 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "item": (gettext_lazy("Item"), gettext_lazy("the id of the product or variant")),
     "kind": (
         gettext_lazy("What happened"),
-        gettext_lazy("a view, a purchase, a return …"),
+        gettext_lazy("a view, a purchase … or the same in every row"),
     ),
     "occurred_at": (
         gettext_lazy("When"),
@@ -38,7 +41,7 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "amount": (gettext_lazy("Amount"), gettext_lazy("of the whole line")),
     "currency": (
         gettext_lazy("Currency"),
-        gettext_lazy("lines in another than the shop's are rejected"),
+        "",  # `hint` names the shop's
     ),
     "order": (gettext_lazy("Order"), gettext_lazy("the number of the order")),
     "event_id": (
@@ -87,7 +90,18 @@ def label(target: str) -> str:
 
 
 def hint(target: str) -> str:
+    if target == "currency":
+        text = _("lines in another than %(currency)s are rejected")
+        return text % {"currency": conf.currency()}
     return str(FIELDS[target][1]) if target in FIELDS else ""
+
+
+def reason(told: str, *, is_named: bool = False) -> str:
+    """Why a row was refused; ``is_named``: its field stands beside it already."""
+    if not isinstance(told, Sentence) or told.template != OF_FIELD:
+        return say(told)
+    why = say(told.words["why"])
+    return why if is_named else f"{label(told.words['field'])} {why}"
 
 
 def value(target: str, cell: Any) -> str:

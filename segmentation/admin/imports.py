@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import tasks
-from segmentation.admin import import_words, quality_words
+from segmentation.admin import import_facts
 from segmentation.admin.base import Deed, ReadOnly, StrataAdmin, counted, link_to
 from segmentation.admin.import_steps import ImportSteps
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
@@ -23,14 +23,6 @@ from segmentation.models import ImportJob, ImportKind, Job, Mapping, UndoJob
 from segmentation.services import audit, exporting, importing, jobs
 from segmentation.services.importing import undoing
 
-PARTS = (
-    ("rows_new", gettext_lazy("new")),
-    ("rows_updated", gettext_lazy("updated")),
-    ("rows_unchanged", gettext_lazy("unchanged")),
-    ("rows_duplicate", gettext_lazy("duplicate")),
-    ("rows_rejected", gettext_lazy("rejected")),
-    ("rows_ignored", gettext_lazy("ignored")),
-)
 UNDONE = (
     ("rows_removed", gettext_lazy("removed")),
     ("rows_restored", gettext_lazy("restored")),
@@ -202,12 +194,9 @@ class ImportJobAdmin(ImportSteps, JobAdmin):
     # The page of one ------------------------------------------------------------------
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        parts = [(label, getattr(row, name)) for name, label in PARTS]
         return super().row_context(request, row) | {
-            "parts": parts,
-            "adds_up": sum(n for _label, n in parts) == row.rows_read,
-            "missing": _missing(row),
-            "noticed": quality_words.of_file(row.quality),
+            "facts": import_facts.of(row),
+            "is_hopeless": _is_hopeless(row),
             "has_rejects": importing.rejects_path(row) is not None
             and _may_have_rows(request.user, row),
             "rejects_url": self.url("rejects", row.pk),
@@ -215,7 +204,6 @@ class ImportJobAdmin(ImportSteps, JobAdmin):
             "may_add": self.has_add_permission(request),
             "made": _imports_of(row).order_by("pk").last() if row.is_dry_run else None,
             "undo": self._undo_context(row),
-            **_findings(row),
         }
 
     def _undo_context(self, row: ImportJob) -> dict[str, Any] | None:
@@ -272,8 +260,13 @@ def _imports_of(tried: ImportJob) -> Any:
 
 def _can_come_in(job: ImportJob) -> bool:
     is_tried = job.is_dry_run and job.status == Job.Status.DONE
-    comes = job.rows_read > job.rows_rejected + job.rows_ignored
-    return is_tried and comes and not _imports_of(job).exists()
+    return is_tried and not _is_hopeless(job) and not _imports_of(job).exists()
+
+
+def _is_hopeless(job: ImportJob) -> bool:
+    """Whether a dry run found no row that could come in."""
+    is_tried = job.is_dry_run and job.status == Job.Status.DONE
+    return is_tried and job.rows_read <= job.rows_rejected + job.rows_ignored
 
 
 def _can_be_undone(job: ImportJob) -> bool:
@@ -293,34 +286,3 @@ def _may_have_rows(user: Any, job: ImportJob) -> bool:
         return True
     personal = job.kind in (ImportKind.CUSTOMERS, ImportKind.LINKS)
     return not personal and user.has_perm("segmentation.add_importjob")
-
-
-def _missing(row: ImportJob) -> list[tuple[str, int, float]]:
-    missing = row.quality.get("missing", {})
-    read, mapped = row.rows_read or 1, row.columns or missing
-    return [
-        (import_words.label(name), n, n / read)
-        for name, n in missing.items()
-        if n and name in mapped
-    ]
-
-
-def _findings(row: ImportJob) -> dict[str, Any]:
-    """What a person should see of it, in words."""
-    told = row.findings
-    return {
-        "rekeyed": told.get("rekeyed", ""),
-        "notices": told.get("notices", []),
-        "first_rejects": [
-            (number, import_words.label(column) if column else "", value, reason)
-            for number, column, value, reason in sorted(told.get("rejects", []))
-        ],
-        "changed": [
-            (name, import_words.label(column), old, new)
-            for name, column, old, new in told.get("changes", [])
-        ],
-        "filled": [
-            (import_words.label(name), share)
-            for name, share in told.get("filled", {}).items()
-        ],
-    }

@@ -12,55 +12,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import conf, tasks
+from segmentation.admin import import_facts, import_words
 from segmentation.admin.exporting import Exporting
 from segmentation.engine import mapping
+from segmentation.forms import SmallFileForm
 from segmentation.models import ImportJob
 from segmentation.services import importing, jobs, small_tables
 from segmentation.services.small_tables import Part, Small
 from segmentation.templatetags.strata import number
-
-PARTS = (
-    ("rows_new", gettext_lazy("new")),
-    ("rows_updated", gettext_lazy("updated")),
-    ("rows_unchanged", gettext_lazy("unchanged")),
-    ("rows_duplicate", gettext_lazy("duplicate")),
-    ("rows_rejected", gettext_lazy("rejected")),
-    ("rows_ignored", gettext_lazy("ignored")),
-)
-
-
-class SmallFileForm(forms.Form):
-    """A file of one kind; which columns are what is found out by their names."""
-
-    file = forms.FileField(
-        label=gettext_lazy("File"),
-        help_text=gettext_lazy(
-            "CSV, JSON Lines, Excel (.xlsx) or Parquet, with the names of the columns "
-            "in the first line. Nothing is written before you saw what would change."
-        ),
-    )
-    source = forms.CharField(
-        label=gettext_lazy("Source"),
-        initial="shop",
-        max_length=60,
-        help_text=gettext_lazy(
-            "Where the data is from. Customer ids of one source are one namespace."
-        ),
-    )
-
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        limit = conf.import_limit("MAX_MB")
-        if file.size > limit * 2**20:
-            text = _("The file has %(n)d MB; at most %(limit)d MB can be uploaded.")
-            words = {"n": file.size // 2**20, "limit": limit}
-            raise forms.ValidationError(text % words)
-        return file
-
 
 if apps.is_installed("import_export"):
     from import_export.admin import ImportMixin
@@ -142,9 +104,12 @@ if apps.is_installed("import_export"):
                 {
                     "job": job,
                     "url": _page_of(job),
-                    "parts": [(label, getattr(job, name)) for name, label in PARTS],
+                    "facts": import_facts.of(job),
                     "columns": [
-                        (target, mapping.read_column(target, spec).name)
+                        (
+                            import_words.label(target),
+                            mapping.read_column(target, spec).name,
+                        )
                         for target, spec in job.columns.items()
                     ],
                 }

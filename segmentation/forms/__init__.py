@@ -4,9 +4,10 @@ from segmentation.forms.access import ApiKeyForm
 from segmentation.forms.columns import ColumnForm
 from segmentation.forms.layouts import LayoutForm
 from segmentation.forms.mappings import KeepForm, MappingForm
+from segmentation.forms.people import PairForm
 from segmentation.forms.rules import RulesForm
 from segmentation.forms.training import DivideForm, TrainForm
-from segmentation.forms.uploading import UploadForm, seal, unseal
+from segmentation.forms.uploading import SmallFileForm, UploadForm, seal, unseal
 
 __all__ = [
     "ApiKeyForm",
@@ -15,7 +16,9 @@ __all__ = [
     "KeepForm",
     "LayoutForm",
     "MappingForm",
+    "PairForm",
     "RulesForm",
+    "SmallFileForm",
     "TrainForm",
     "UploadForm",
     "seal",

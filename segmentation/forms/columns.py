@@ -13,6 +13,7 @@ from segmentation.engine.cleaning import Format
 from segmentation.models import Kind
 from segmentation.services import events
 from segmentation.services.importing import looking
+from segmentation.services.saying import say
 
 CONSTANT = "="
 PATTERN, PLAIN = "pattern", "plain"
@@ -204,7 +205,7 @@ class ColumnForm(forms.Form):
             try:
                 data["column"] = self._read()
             except mapping.MappingError as error:
-                self.add_error(None, str(error))
+                self.add_error(None, say(error))
         return data
 
     def column(self) -> mapping.Column | None:

@@ -12,6 +12,7 @@ from segmentation.engine import mapping
 from segmentation.models import ImportJob, Mapping
 from segmentation.services.importing import reading
 from segmentation.services.importing.rules import Rules, RulesError
+from segmentation.services.saying import say
 
 
 class MappingForm(forms.ModelForm):
@@ -40,7 +41,7 @@ class MappingForm(forms.ModelForm):
         try:
             targets = mapping.read_columns(columns)
         except mapping.MappingError as error:
-            self.add_error("columns", str(error))
+            self.add_error("columns", say(error))
             return
         strange = [name for name in targets if mapping.role_of(kind, name) is None]
         if strange:

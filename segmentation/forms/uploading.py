@@ -13,31 +13,57 @@ from django.utils.translation import gettext_lazy
 from segmentation import conf
 from segmentation.engine.mapping import BUILTIN
 from segmentation.models import ImportJob, ImportKind, Mapping, Source
+from segmentation.templatetags.strata import number
 
 SALT = "strata.upload"
 UPLOAD_HOURS = 24
 LIKE, SAVED, KNOWN = "job", "saved", "builtin"
 
 
-class UploadForm(forms.Form):
+class FileForm(forms.Form):
+    """A file, checked for its size, and where its data is from."""
+
+    file = forms.FileField(label=gettext_lazy("File"))
+    source = forms.CharField(
+        label=gettext_lazy("Source"),
+        initial="shop",
+        max_length=60,
+        help_text=gettext_lazy(
+            "Where the data is from. Ids of customers are looked up within one source."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = Source.objects.order_by("-trust").values_list("name", flat=True)
+        self.source_names = list(names[:50])
+        self.fields["source"].widget.attrs["list"] = "st-sources"
+        limit = number(conf.import_limit("MAX_MB"))
+        most = _("At most %(limit)s MB.") % {"limit": limit}
+        self.fields["file"].help_text = f"{self.fields['file'].help_text} {most}"
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        limit = conf.import_limit("MAX_MB")
+        if file.size > limit * 2**20:
+            text = _("The file has %(n)s MB; at most %(limit)s MB can be uploaded.")
+            words = {"n": number(file.size // 2**20), "limit": number(limit)}
+            raise forms.ValidationError(text % words)
+        return file
+
+
+class UploadForm(FileForm):
     """A file and what it holds; its columns are shown on the next page."""
 
+    field_order = ("kind", "file", "source", "mapping")
     kind = forms.ChoiceField(
         label=gettext_lazy("What is in it"), choices=ImportKind, initial="events"
     )
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy(
-            "CSV, JSON Lines, Excel (.xlsx) or Parquet, also as .gz or .zip of one "
-            "file. How it is written is found out, and shown on the next page."
-        ),
-    )
-    source = forms.CharField(
-        label=gettext_lazy("Source"),
-        initial="shop",
-        max_length=60,
-        help_text=gettext_lazy(
-            "Where the data is from. Customer ids of one source are one namespace."
+            "CSV, JSON, JSON Lines, Excel (.xlsx) or Parquet, also as .gz or .zip of "
+            "one file. How it is written is found out, and shown on the next page."
         ),
     )
     mapping = forms.ChoiceField(
@@ -50,24 +76,12 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, like: ImportJob | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        names = Source.objects.order_by("-trust").values_list("name", flat=True)
-        self.source_names = list(names[:50])
-        self.fields["source"].widget.attrs["list"] = "st-sources"
         mapping = self.fields["mapping"]
         mapping.choices = _mappings(like)  # type: ignore[attr-defined]
         if like is not None:
             self.initial["kind"] = like.kind
             self.initial["source"] = like.source.name
             self.initial["mapping"] = f"{LIKE}:{like.pk}"
-
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        limit = conf.import_limit("MAX_MB")
-        if file.size > limit * 2**20:
-            text = _("The file has %(n)d MB; at most %(limit)d MB can be uploaded.")
-            words = {"n": file.size // 2**20, "limit": limit}
-            raise forms.ValidationError(text % words)
-        return file
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -77,6 +91,18 @@ class UploadForm(forms.Form):
             words = {"kind": ImportKind(of_kind).label}
             self.add_error("mapping", text % words)
         return data
+
+
+class SmallFileForm(FileForm):
+    """A file of one kind; which columns are what is found out by their names."""
+
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy(
+            "CSV, JSON Lines, Excel (.xlsx) or Parquet, with the names of the columns "
+            "in the first line. Nothing is written before you saw what would change."
+        ),
+    )
 
 
 def kind_of_choice(choice: str) -> str:

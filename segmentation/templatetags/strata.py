@@ -54,6 +54,14 @@ def so_far(job: Any) -> str:
 
 
 @register.filter
+def news(job: Any) -> str:
+    """A job's message, unless it only repeats the badge of its status beside it."""
+    status = str(job.get_status_display())
+    said = job.message.lower().rstrip(".。")
+    return "" if said == status.lower() else str(job.message)
+
+
+@register.filter
 def share(value: Any, digits: int = 1) -> str:
     """0.1234 → 12.3 %."""
     if value is None or value == "":

@@ -208,8 +208,8 @@ def _complete(launch: Launch, held: jobs.Held) -> None:
     )
     if not adds_up or sent.n_terminal != sent.n_deliveries:
         raise jobs.Refused(
-            _("Incomplete: %(done)d of %(all)d messages have ended; resume the rest.")
-            % {"done": sent.n_terminal, "all": sent.n_deliveries}
+            _("Incomplete: %(done)s of %(all)s messages have ended; resume the rest.")
+            % {"done": f"{sent.n_terminal:,}", "all": f"{sent.n_deliveries:,}"}
         )
     n_accepted = sent.by_status[Delivery.Status.ACCEPTED]
     message = _("%(accepted)s of %(all)s messages were accepted.") % {

@@ -30,6 +30,7 @@ from segmentation.engine.cleaning.texts import (
     notices,
 )
 from segmentation.engine.cleaning.times import EARLIEST, LATEST
+from segmentation.engine.sentences import Sentence, gettext_noop
 
 __all__ = [
     "EARLIEST",
@@ -120,7 +121,8 @@ def _flags(raw: pa.Array, form: Format) -> Cleaned:
     yes = pc.is_in(text, pa.array(_YES))
     no = pc.is_in(text, pa.array(_NO))
     bad = np.asarray(text.is_valid()) & ~np.asarray(yes) & ~np.asarray(no)
-    return pc.if_else(text.is_valid(), yes, None), bad, "is neither yes nor no"
+    why = Sentence(gettext_noop("is neither yes nor no"))
+    return pc.if_else(text.is_valid(), yes, None), bad, why
 
 
 def _kinds(raw: pa.Array, form: Format, kinds: dict[str, int]) -> Cleaned:
@@ -129,4 +131,5 @@ def _kinds(raw: pa.Array, form: Format, kinds: dict[str, int]) -> Cleaned:
     found = pc.index_in(text, pa.array(list(kinds)))
     unknown = texts.values(raw, form).is_valid()
     bad = np.asarray(unknown) & is_null(found)
-    return codes.take(found), bad, f"is none of {', '.join(kinds)}"
+    why = Sentence(gettext_noop("is none of %(known)s"), known=", ".join(kinds))
+    return codes.take(found), bad, why

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from segmentation.engine.cleaning import dates, numbers, texts, times
 from segmentation.engine.cleaning.formats import EPOCHS, ORDERS, SERIAL, Format, Guess
 from segmentation.engine.cleaning.texts import Mask, is_true
+from segmentation.engine.sentences import Sentence, gettext_noop, one_after_another
 
 SAMPLE = 10_000  # distinct cells; more would not tell more
 # Words that are nothing when all the rest of the column is something else.
@@ -45,16 +46,28 @@ _FIRST = np.datetime64("1990-01-01", "us").astype(np.int64)
 _LAST = np.datetime64("2100-01-01", "us").astype(np.int64)
 _UTC = ZoneInfo("UTC")
 _WORDS = {
-    "dmy": "day first",
-    "mdy": "month first",
-    "ymd": "year first",
-    "epoch_s": "as seconds since 1970",
-    "epoch_ms": "as milliseconds since 1970",
-    "epoch_us": "as microseconds since 1970",
-    SERIAL: "as days of a spreadsheet",
-    ".": "with a decimal point",
-    ",": "with a decimal comma",
+    "dmy": gettext_noop("day first"),
+    "mdy": gettext_noop("month first"),
+    "ymd": gettext_noop("year first"),
+    "epoch_s": gettext_noop("as seconds since 1970"),
+    "epoch_ms": gettext_noop("as milliseconds since 1970"),
+    "epoch_us": gettext_noop("as microseconds since 1970"),
+    SERIAL: gettext_noop("as days of a spreadsheet"),
+    ".": gettext_noop("with a decimal point"),
+    ",": gettext_noop("with a decimal comma"),
 }
+TYPED = gettext_noop("The file says itself what these values are.")
+EMPTY = gettext_noop("The sample has no value in this column.")
+NO_NUMBER = gettext_noop("No cell of the sample could be read as a number.")
+NO_TIME = gettext_noop("No cell of the sample could be read as a time.")
+AS_IT_STANDS = gettext_noop("Taken as it stands.")
+BUT_NOTHING = gettext_noop("Taken as it stands; %(words)s as nothing.")
+AS_NOTHING = gettext_noop("%(words)s as nothing.")
+SOME_REJECTED = gettext_noop(
+    "%(cell)s cannot be read so; %(n)s such of %(of)s will be rejected."
+)
+BECAUSE = gettext_noop("Read %(how)s, because of %(cell)s: %(other)s there is no such.")
+DOUBT = gettext_noop("%(cell)s can be read %(ways)s: the sample does not tell.")
 
 
 @dataclass(frozen=True)
@@ -70,10 +83,12 @@ class _Reading:
         return np.asarray(self.values.is_valid())
 
     @property
-    def name(self) -> str:
-        machine = "as ISO 8601 says" if pa.types.is_timestamp(self.values.type) else ""
-        words = _WORDS.get(self.format.date or self.format.decimal)
-        return words or machine or "as machines write numbers"
+    def name(self) -> Sentence:
+        if words := _WORDS.get(self.format.date or self.format.decimal):
+            return Sentence(words)
+        if pa.types.is_timestamp(self.values.type):
+            return Sentence(gettext_noop("as ISO 8601 says"))
+        return Sentence(gettext_noop("as machines write numbers"))
 
 
 def guess_format(cells: pa.Array | pa.ChunkedArray, role: str) -> Guess:
@@ -85,7 +100,7 @@ def guess_format(cells: pa.Array | pa.ChunkedArray, role: str) -> Guess:
     is_text = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
     is_text |= pa.types.is_dictionary(cells.type)
     if not is_text and not (counted and role == "time"):
-        return Guess(Format(), "The file says itself what these values are.")
+        return Guess(Format(), Sentence(TYPED))
     distinct = pc.unique(texts.trimmed(cells)).drop_null()[:SAMPLE]
     if role in ("id", "text"):
         return _words(distinct, _NO_ID if role == "id" else _NO_TEXT)
@@ -93,9 +108,9 @@ def guess_format(cells: pa.Array | pa.ChunkedArray, role: str) -> Guess:
         return _words(distinct, texts.DASHES if role == "flag" else ())
     text = texts.values(distinct, Format()).drop_null()
     if not len(text):
-        return Guess(Format(), "The sample has no value in this column.")
+        return Guess(Format(), Sentence(EMPTY))
     readings = _numbers(text) if role == "number" else _times(text)
-    return _decided(readings, text, f"a {role}")
+    return _decided(readings, text, NO_NUMBER if role == "number" else NO_TIME)
 
 
 def _words(distinct: pa.Array, known: tuple[str, ...]) -> Guess:
@@ -104,8 +119,8 @@ def _words(distinct: pa.Array, known: tuple[str, ...]) -> Guess:
     )
     found = tuple(sorted({word.lower() for word in nothing.to_pylist()}))
     if not found:
-        return Guess(Format(), "Taken as it stands.")
-    reason = f"Taken as it stands; {_quoted(found)} as nothing."
+        return Guess(Format(), Sentence(AS_IT_STANDS))
+    reason = Sentence(BUT_NOTHING, words=_quoted(found))
     return Guess(Format(nulls=found), reason)
 
 
@@ -156,10 +171,10 @@ def _only(values: pa.Array, good: Mask) -> pa.Array:
     return pc.if_else(pa.array(good), values, None)
 
 
-def _decided(readings: list[_Reading], text: pa.Array, what: str) -> Guess:
+def _decided(readings: list[_Reading], text: pa.Array, none: str) -> Guess:
     most = max(int(r.read.sum()) for r in readings)
     if not most:
-        return Guess(Format(), f"No cell of the sample could be read as {what}.")
+        return Guess(Format(), Sentence(none))
     best = [r for r in readings if int(r.read.sum()) == most]
     taken = max(best, key=lambda r: r.own)  # the first of equals
     unlike: list[_Reading] = []
@@ -169,8 +184,9 @@ def _decided(readings: list[_Reading], text: pa.Array, what: str) -> Guess:
     nulls, rest = _unread(taken, text)
     formats = tuple(replace(r.format, nulls=nulls) for r in (taken, *unlike))
     if unlike:
-        return Guess(formats[0], _doubt(taken, unlike, text) + rest, formats)
-    reason = f"Read {taken.name}{_because(taken, readings, text)}.{rest}"
+        doubt = _doubt(taken, unlike, text)
+        return Guess(formats[0], one_after_another(doubt, rest), formats)
+    reason = one_after_another(_because(taken, readings, text), rest)
     return Guess(formats[0], reason)
 
 
@@ -180,14 +196,14 @@ def _unread(taken: _Reading, text: pa.Array) -> tuple[tuple[str, ...], str]:
     nothing = pc.is_in(pc.utf8_lower(unread), pa.array(_MAYBE_NOTHING))
     strange = unread.filter(pc.invert(nothing))
     if len(strange):
-        n_cells = f"{len(strange)} such of {len(text)} will be rejected."
-        return (), f" {_example(strange)} cannot be read so; {n_cells}"
+        numbers = {"n": len(strange), "of": len(text)}
+        return (), Sentence(SOME_REJECTED, cell=_example(strange), **numbers)
     words = tuple(sorted(set(pc.utf8_lower(unread).to_pylist())))
-    return words, f" {_quoted(words)} as nothing." if words else ""
+    return words, Sentence(AS_NOTHING, words=_quoted(words)) if words else ""
 
 
 def _because(taken: _Reading, readings: list[_Reading], text: pa.Array) -> str:
-    """The cell that decided against the next best way of another value."""
+    """How it is read, by the cell that decided against the next best way."""
     rivals = [
         r
         for r in readings
@@ -195,10 +211,11 @@ def _because(taken: _Reading, readings: list[_Reading], text: pa.Array) -> str:
         and (r.read.any() or {r.format.date, taken.format.date} <= set(ORDERS))
     ]
     if not rivals:
-        return ""
+        return Sentence(gettext_noop("Read %(how)s."), how=taken.name)
     rival = max(rivals, key=lambda r: int(r.read.sum()))
     told = text.filter(pa.array(taken.read & ~rival.read))
-    return f", because of {_example(told)}: {rival.name} there is no such"
+    words = {"how": taken.name, "cell": _example(told), "other": rival.name}
+    return Sentence(BECAUSE, **words)
 
 
 def _doubt(taken: _Reading, unlike: list[_Reading], text: pa.Array) -> str:
@@ -206,8 +223,12 @@ def _doubt(taken: _Reading, unlike: list[_Reading], text: pa.Array) -> str:
     differs = is_true(pc.not_equal(taken.values, unlike[0].values))
     differs |= taken.read != unlike[0].read
     cell = _example(text.filter(pa.array(differs)))
-    names = " or ".join(r.name for r in (taken, *unlike))
-    return f"{cell} can be read {names}: the sample does not tell."
+    ways = taken.name
+    for other in unlike:
+        ways = Sentence(
+            gettext_noop("%(one)s or %(other)s"), one=ways, other=other.name
+        )
+    return Sentence(DOUBT, cell=cell, ways=ways)
 
 
 def _example(cells: pa.Array) -> str:

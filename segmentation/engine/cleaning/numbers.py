@@ -36,7 +36,7 @@ def read(raw: pa.Array, form: Format) -> Cleaned:
     if pa.types.is_integer(raw.type) or pa.types.is_floating(raw.type):
         number = raw.cast(pa.float64(), safe=False)
         number = pc.if_else(pc.is_nan(number), None, number)
-        return number, is_true(pc.is_inf(number)), "is not a number"
+        return number, is_true(pc.is_inf(number)), form.is_not(Format().number())
     text = texts.values(raw, form)
     if form.decimal == ",":
         number = _written(text, ",")
@@ -47,7 +47,7 @@ def read(raw: pa.Array, form: Format) -> Cleaned:
             rows = np.flatnonzero(unread)
             number[rows] = _written(text.take(pa.array(rows)), ".")
     bad = np.asarray(text.is_valid()) & ~np.isfinite(number)
-    why = f"is not {form.number()}"
+    why = form.is_not(form.number())
     return pa.array(number, from_pandas=True), bad, why
 
 

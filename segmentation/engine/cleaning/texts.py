@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segmentation.engine import cells
 from segmentation.engine.cleaning.formats import Format
+from segmentation.engine.sentences import Sentence, gettext_noop
 
 # Nothing, in an id as anywhere else. What is added here changes keys of stored events.
 NULLS = ("", "nan", "null", "none", "na", "n/a", "nat", "\\n")
@@ -62,7 +63,7 @@ def read_texts(raw: pa.Array, form: Format) -> Cleaned:
     """Trimmed; null where blank or named a null by the format. Bad: a NUL in it."""
     text = _without(trimmed(raw), form.nulls)
     nul = is_true(pc.match_substring(text, "\x00"))
-    return text, nul, "holds a NUL character"
+    return text, nul, Sentence(gettext_noop("holds a NUL character"))
 
 
 def read_ids(raw: pa.Array, form: Format) -> Cleaned:
@@ -75,7 +76,8 @@ def read_ids(raw: pa.Array, form: Format) -> Cleaned:
         text = pc.replace_substring_regex(text, r"^(\d+)\.0$", r"\1")
     text = _without(text, (*NULLS, *form.nulls))
     bad = longer(text, ID_LENGTH) | nul
-    return text, bad, f"is longer than {ID_LENGTH} characters or holds a NUL"
+    why = gettext_noop("is longer than %(most)s characters or holds a NUL")
+    return text, bad, Sentence(why, most=ID_LENGTH)
 
 
 def notices(raw: pa.Array, role: str) -> dict[str, int]:

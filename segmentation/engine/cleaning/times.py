@@ -41,7 +41,7 @@ def read(raw: pa.Array, form: Format, zone: ZoneInfo) -> Cleaned:
     moved to its end. Bad: unreadable, before 1900 or from 2200 on.
     """
     zone = ZoneInfo(form.time_zone) if form.time_zone else zone
-    why = f"is not {form.time()}"
+    why = form.is_not(form.time())
     if pa.types.is_timestamp(raw.type) or pa.types.is_date(raw.type):
         times = _typed(raw, zone)
         return times, _implausible(times), why

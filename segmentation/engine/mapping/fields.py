@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segmentation.engine.cleaning import FLAG, ID, KIND, NUMBER, TEXT, TIME
+from segmentation.engine.sentences import Refusal
 
 FIELDS: dict[str, dict[str, str]] = {
     "events": {
@@ -76,7 +77,7 @@ LENGTHS = {
 IGNORE = "ignore"
 
 
-class MappingError(ValueError):
+class MappingError(Refusal):
     """The mapping does not fit the file or the kind; the text says how."""
 
 

@@ -18,20 +18,27 @@ from segmentation.engine.mapping.fields import FIELDS, role_of
 from segmentation.engine.mapping.names import bare, normal
 from segmentation.engine.mapping.specs import Column, Spec, read_column
 from segmentation.engine.mapping.transforms import changed, gathered, unblanked
+from segmentation.engine.sentences import Sentence, gettext_noop, one_after_another
 
 SAMPLES = 3  # cells that are shown
 SHOWN = 80  # characters of each
 MOST_KINDS = 40  # more different words than that are no kinds
 # So many of the cells must look like what a column is taken for.
 ENOUGH = 0.9
-_EMAIL = (r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "addresses of e-mail")
-_CURRENCY = (r"^[A-Z]{3}$", "currencies")
+_EMAIL = (
+    r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+    gettext_noop("“%(name)s” holds addresses of e-mail."),
+)
+_CURRENCY = (r"^[A-Z]{3}$", gettext_noop("“%(name)s” holds currencies."))
 _DATE = (
     r"^(\d{1,4}[-/.年] ?\d{1,2}[-/.月] ?\d{1,4}\b.*|1\d{9}(\d{3})?)$",
-    "dates or times",
+    gettext_noop("“%(name)s” holds dates or times."),
 )
-_IMAGE = (r"(?i)^https?://\S+\.(jpe?g|png|webp|gif|avif)([?#]\S*)?$", "pictures")
-_URL = (r"(?i)^https?://\S+$", "addresses of pages")
+_IMAGE = (
+    r"(?i)^https?://\S+\.(jpe?g|png|webp|gif|avif)([?#]\S*)?$",
+    gettext_noop("“%(name)s” holds pictures."),
+)
+_URL = (r"(?i)^https?://\S+$", gettext_noop("“%(name)s” holds addresses of pages."))
 _LOOKS = {
     "events": {"customer": _EMAIL, "currency": _CURRENCY, "occurred_at": _DATE},
     "items": {"image": _IMAGE, "url": _URL, "currency": _CURRENCY},
@@ -40,6 +47,14 @@ _LOOKS = {
 # Names that say little: what such a column holds must be kinds that we know.
 _VAGUE = {"type", "status", "action", "类型", "状态", "操作"}
 _OF_A_SALE = ("quantity", "price", "amount", "order")
+USUAL = gettext_noop("“%(name)s” is a usual name for %(target)s.")
+KINDS = gettext_noop("“%(name)s” holds kinds of events.")
+LIKE_SALES = gettext_noop(
+    "No column says what happened; the lines look like those of sales."
+)
+LIKE_RATINGS = gettext_noop(
+    "No column says what happened; the lines look like ratings."
+)
 
 Found = Iterator[tuple[str, Column, str]]
 
@@ -64,7 +79,8 @@ def guess_columns(
     headers = [name for name in headers if name and _is_readable(sample, name)]
     found: dict[str, tuple[Column, str]] = {}
     if known := recognised(kind, headers, sample):
-        reason = f"As in the export “{BUILTIN[known].label}”."
+        words = gettext_noop("As in the export “%(name)s”.")
+        reason: str = Sentence(words, name=BUILTIN[known].label)
         for target, spec in BUILTIN[known].fitted(headers).items():
             found[target] = (read_column(target, spec), reason)
     else:
@@ -79,7 +95,8 @@ def guess_columns(
         if kind == "events" and "kind" not in found:
             found |= _constant_kind(set(found))
         if kind == "customers" and "customer" not in found and "email" in found:
-            found["customer"] = (found["email"][0], "No other column names a customer.")
+            why = Sentence(gettext_noop("No other column names a customer."))
+            found["customer"] = (found["email"][0], why)
     order = [*FIELDS[kind], *(name for name in found if name not in FIELDS[kind])]
     return {
         target: _with_format(kind, target, *found[target], sample)
@@ -115,12 +132,13 @@ def _by_name(kind: str, headers: list[str], sample: pa.Table) -> Found:
             column = _column(target, name, there, sample)
             if column is not None:
                 taken |= set(column.headers)
-                yield target, column, f"“{column.name}” is a usual name for {target}."
+                yield target, column, Sentence(USUAL, name=column.name, target=target)
                 break
         else:
             if target == "name" and (pair := _pair(target, "", there, sample)):
                 taken |= set(pair.headers)
-                yield target, pair, f"“{pair.name}” together are the name."
+                why = gettext_noop("“%(name)s” together are the name.")
+                yield target, pair, Sentence(why, name=pair.name)
 
 
 def _names_of(headers: list[str]) -> dict[str, str]:
@@ -201,29 +219,27 @@ def _by_look(
     """Columns that nothing names, by what stands in them."""
     taken = {header for column, _why in found.values() for header in column.headers}
     free = [header for header in headers if header not in taken]
-    for target, (pattern, what) in _LOOKS[kind].items():
+    for target, (pattern, why) in _LOOKS[kind].items():
         for header in free if target not in found else ():
             if _share(_cells(sample, header), pattern) >= ENOUGH:
                 free.remove(header)
-                yield target, Column((header,)), f"“{header}” holds {what}."
+                yield target, Column((header,)), Sentence(why, name=header)
                 break
     for header in free if kind == "events" and "kind" not in found else ():
         words = _words(sample, header)
         meant = _meanings(words)
         if words and len(meant) >= ENOUGH * len(words):
             column = Column((header,), map=_unlike(meant))
-            yield "kind", column, f"“{header}” holds kinds of events."
+            yield "kind", column, Sentence(KINDS, name=header)
             return
 
 
 def _constant_kind(found: set[str]) -> dict[str, tuple[Column, str]]:
     """Files without a kind are mostly lines of sales, or ratings."""
     if found & set(_OF_A_SALE):
-        reason = "No column says what happened; the lines look like those of sales."
-        return {"kind": (Column(constant="purchase"), reason)}
+        return {"kind": (Column(constant="purchase"), Sentence(LIKE_SALES))}
     if "value" in found:
-        reason = "No column says what happened; the lines look like ratings."
-        return {"kind": (Column(constant="rating"), reason)}
+        return {"kind": (Column(constant="rating"), Sentence(LIKE_RATINGS))}
     return {}
 
 
@@ -271,5 +287,5 @@ def _with_format(
     doubts = [replace(column, format=form).as_json() for form in guess.doubts]
     spec = replace(column, format=guess.format).as_json()
     if role in ("number", "time") or guess.format != Format():
-        reason = f"{reason} {guess.reason}"
+        reason = one_after_another(reason, guess.reason)
     return Guessed(spec, reason, shown, doubts)

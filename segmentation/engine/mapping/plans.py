@@ -18,6 +18,7 @@ from segmentation.engine.mapping.fields import (
 )
 from segmentation.engine.mapping.names import normal
 from segmentation.engine.mapping.specs import Column, Spec, read_columns
+from segmentation.engine.sentences import gettext_noop
 
 # How lines belong together, and the field that says which do.
 SHAPES = {"": "", "order_lines": "order", "variant_lines": "group"}
@@ -73,8 +74,11 @@ def plan(
         missing.append("same_as or visitor")
     if missing:
         raise MappingError(
-            f"The mapping says nothing about {', '.join(missing)}; name its column, "
-            "or a constant such as =purchase."
+            gettext_noop(
+                "The mapping says nothing about %(missing)s; name its column, or a "
+                "constant such as =purchase."
+            ),
+            missing=", ".join(missing),
         )
     _check_shape(kind, shape, read)
     plain = {name: column for name, column in read.items() if name in FIELDS[kind]}
@@ -116,21 +120,36 @@ def _check_column(kind: str, target: str, column: Column, headers: list[str]) ->
     role = role_of(kind, target)
     if role is None:
         raise MappingError(
-            f"“{target}” is no field of {kind}; the fields are "
-            f"{', '.join(FIELDS[kind])}."
+            gettext_noop(
+                "“%(target)s” is no field of %(kind)s; the fields are %(known)s."
+            ),
+            target=target,
+            kind=kind,
+            known=", ".join(FIELDS[kind]),
         )
     for header in column.headers:
         if header not in headers:
             raise MappingError(
-                f"The file has no column “{header}” (for {target}); "
-                f"it has {', '.join(headers[:30])}."
+                gettext_noop(
+                    "The file has no column “%(header)s” (for %(target)s); it has "
+                    "%(known)s."
+                ),
+                header=header,
+                target=target,
+                known=", ".join(headers[:30]),
             )
     form = column.format
     if form.decimal and role != NUMBER:
-        raise MappingError(f"“{target}” is no number: it cannot have “number”.")
+        raise MappingError(
+            gettext_noop("“%(target)s” is no number: it cannot have “number”."),
+            target=target,
+        )
     if (form.date or form.time_zone) and role != TIME:
         raise MappingError(
-            f"“{target}” is no time: it cannot have “date” or “time_zone”."
+            gettext_noop(
+                "“%(target)s” is no time: it cannot have “date” or “time_zone”."
+            ),
+            target=target,
         )
 
 
@@ -139,14 +158,25 @@ def _check_shape(kind: str, shape: str, columns: Mapping[str, Column]) -> None:
         return
     if shape not in SHAPES:
         known = ", ".join(name for name in SHAPES if name)
-        raise MappingError(f"“{shape}” is no shape of a file; there are {known}.")
+        raise MappingError(
+            gettext_noop("“%(shape)s” is no shape of a file; there are %(known)s."),
+            shape=shape,
+            known=known,
+        )
     if kind != _SHAPE_KIND[shape]:
         raise MappingError(
-            f"The shape {shape} is for {_SHAPE_KIND[shape]}, not {kind}."
+            gettext_noop("The shape %(shape)s is for %(other)s, not %(kind)s."),
+            shape=shape,
+            other=_SHAPE_KIND[shape],
+            kind=kind,
         )
     group = SHAPES[shape]
     if group not in columns or not columns[group].headers:
         raise MappingError(
-            f"The shape {shape} needs a column for “{group}”: lines with the same "
-            f"{group} belong together."
+            gettext_noop(
+                "The shape %(shape)s needs a column for “%(group)s”: lines with the "
+                "same %(group)s belong together."
+            ),
+            shape=shape,
+            group=group,
         )

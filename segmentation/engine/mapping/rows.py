@@ -20,11 +20,25 @@ from segmentation.engine.mapping.fields import (
 from segmentation.engine.mapping.plans import Plan
 from segmentation.engine.mapping.shapes import told
 from segmentation.engine.mapping.specs import Column
+from segmentation.engine.sentences import Sentence, gettext_noop
+
+OF_FIELD = "%(field)s %(why)s"  # of a reject: its field, and what is wrong there
+MISSING = Sentence(gettext_noop("is missing"))
+NOBODY = Sentence(gettext_noop("is missing: nobody did this"))
+SAME_AS_WHOM = Sentence(gettext_noop("is missing: the same as whom?"))
+TOO_LARGE = Sentence(gettext_noop("is too large"))
+TOO_LONG = gettext_noop("is longer than %(most)s characters")
+FOREIGN = gettext_noop("is not %(currency)s, which amounts are kept in")
+OTHER_SIGN = gettext_noop("is in another currency than %(currency)s")
+OTHER_THAN_LINE = gettext_noop("is in another currency than its line says")
 
 
 @dataclass(frozen=True)
 class Rejects:
-    """Rows that cannot come in: position in the chunk, target, value and reason."""
+    """Rows that cannot come in: position in the chunk, target, value and reason.
+
+    A reason is a `Sentence` that names the target first.
+    """
 
     rows: np.ndarray
     columns: list[str]
@@ -59,16 +73,17 @@ def canonical(chunk: pa.Table, plan: Plan) -> Canonical:
             if target in LENGTHS:
                 most = LENGTHS[target]
                 long = cleaning.longer(columns[target], most)
-                found.add(long, target, raw, f"is longer than {most} characters")
+                why = Sentence(TOO_LONG, most=most)
+                found.add(long, target, raw, why)
     for target in REQUIRED[plan.kind]:
-        found.add(cleaning.is_null(columns[target]), target, None, "is missing")
+        found.add(cleaning.is_null(columns[target]), target, None, MISSING)
     _check_currency(columns, given.cells, found, plan)
     if plan.kind == "events":
         _check_event_rows(columns, found, plan)
     if plan.kind == "links":
         other = (columns["same_as"], columns["visitor"])
         alone = cleaning.is_null(other[0]) & cleaning.is_null(other[1])
-        found.add(alone, "same_as", None, "is missing: the same as whom?")
+        found.add(alone, "same_as", None, SAME_AS_WHOM)
     for target, column in plan.more.items():
         role = role_of(plan.kind, target) or TEXT
         raw = given.cells[target]
@@ -90,10 +105,10 @@ def _check_event_rows(
     nobody = cleaning.is_null(columns["customer"]) & cleaning.is_null(
         columns["visitor"]
     )
-    found.add(nobody, "customer", None, "is missing: nobody did this")
+    found.add(nobody, "customer", None, NOBODY)
     itemless = pa.array(plan.itemless, pa.int64())
     may_lack = np.asarray(pc.is_in(columns["kind"], itemless))
-    found.add(cleaning.is_null(columns["item"]) & ~may_lack, "item", None, "is missing")
+    found.add(cleaning.is_null(columns["item"]) & ~may_lack, "item", None, MISSING)
     both = np.asarray(columns["customer"].is_valid())
     columns["visitor"] = pc.if_else(pa.array(both), None, columns["visitor"])
     columns["quantity"] = pc.fill_null(columns["quantity"], 1.0)
@@ -103,7 +118,7 @@ def _check_event_rows(
     columns["price"] = pc.coalesce(price, pc.divide(amount, counted))
     for name in ("amount", "price"):
         beyond = cleaning.is_true(pc.invert(pc.is_finite(columns[name])))
-        found.add(beyond, name, None, "is too large")
+        found.add(beyond, name, None, TOO_LARGE)
 
 
 def _check_currency(
@@ -122,14 +137,14 @@ def _check_currency(
     own = columns["currency"] = pc.utf8_upper(columns["currency"])
     if plan.kind == "events":
         foreign = cleaning.is_true(pc.not_equal(own, plan.currency))
-        why = f"is not {plan.currency}, which amounts are kept in"
+        why = Sentence(FOREIGN, currency=plan.currency)
         found.add(foreign, "currency", own, why)
     meant = pc.fill_null(own, plan.currency)
     for target in {"price", "amount"} & set(cells):
         foreign = currencies.foreign(cells[target], meant)
-        why = f"is in another currency than {plan.currency}"
+        why = Sentence(OTHER_SIGN, currency=plan.currency)
         if plan.kind == "items":
-            why = "is in another currency than its line says"
+            why = Sentence(OTHER_THAN_LINE)
         found.add(foreign, target, cells[target], why)
 
 
@@ -157,7 +172,9 @@ class _Findings:
         rows = np.concatenate([part[0] for part in self._parts])
         columns = [c for part in self._parts for c in [part[1]] * len(part[0])]
         values = [v or "" for part in self._parts for v in part[2]]
-        reasons = [f"{part[1]} {part[3]}" for part in self._parts for _row in part[0]]
+        reasons: list[str] = []
+        for found, column, _values, why in self._parts:
+            reasons += [Sentence(OF_FIELD, field=column, why=why)] * len(found)
         return Rejects(rows, columns, values, reasons)
 
 
@@ -168,8 +185,15 @@ def _cleaned(
         return cleaning.clean(raw, role, plan, column.format)
     except pa.ArrowException as error:
         raise MappingError(
-            f"The column “{column.name}” (for {target}) holds {raw.type}, which cannot "
-            f"be read as a {role}: {error}"
+            gettext_noop(
+                "The column “%(name)s” (for %(target)s) holds %(type)s, which cannot "
+                "be read as a %(role)s: %(error)s"
+            ),
+            name=column.name,
+            target=target,
+            type=str(raw.type),
+            role=role,
+            error=str(error),
         ) from error
 
 

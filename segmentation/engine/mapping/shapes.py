@@ -27,6 +27,7 @@ from segmentation.engine.mapping.transforms import (
     gathered,
     unblanked,
 )
+from segmentation.engine.sentences import gettext_noop
 
 # What an order says once, on its first line.
 _OF_THE_ORDER = (
@@ -77,7 +78,13 @@ def _as_text(target: str, column: Column) -> Iterator[None]:
         yield
     except pa.ArrowException as error:
         raise MappingError(
-            f"The column “{column.name}” (for {target}) cannot be read as text: {error}"
+            gettext_noop(
+                "The column “%(name)s” (for %(target)s) cannot be read as text: "
+                "%(error)s"
+            ),
+            name=column.name,
+            target=target,
+            error=str(error),
         ) from error
 
 

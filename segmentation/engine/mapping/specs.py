@@ -14,6 +14,7 @@ from typing import Any
 
 from segmentation.engine.cleaning import Format, FormatError
 from segmentation.engine.mapping.fields import MappingError
+from segmentation.engine.sentences import gettext_noop
 
 Spec = str | dict[str, Any]
 
@@ -79,8 +80,10 @@ def read_columns(columns: Any) -> dict[str, Column]:
     """Check a mapping as JSON holds it; MappingError names field and mistake."""
     if not isinstance(columns, Mapping):
         raise MappingError(
-            'A mapping is an object such as {"customer": "CustomerID"}: '
-            "a target field, and where it comes from."
+            gettext_noop(
+                'A mapping is an object such as {"customer": "CustomerID"}: a target '
+                "field, and where it comes from."
+            )
         )
     return {target: read_column(target, spec) for target, spec in columns.items()}
 
@@ -94,20 +97,31 @@ def read_column(target: str, spec: Any) -> Column:
             return Column(constant=spec[1:])
         if not spec:
             raise MappingError(
-                f"“{target}” names no column; leave it out, or name one."
+                gettext_noop(
+                    "“%(target)s” names no column; leave it out, or name one."
+                ),
+                target=target,
             )
         return Column(headers=(spec,))
     if not isinstance(spec, Mapping):
         raise MappingError(
-            f"“{target}” needs the name of a column, a constant such as =purchase, or "
-            f"an object with “column”; {spec!r} is none of these."
+            gettext_noop(
+                "“%(target)s” needs the name of a column, a constant such as "
+                "=purchase, or an object with “column”; %(spec)s is none of these."
+            ),
+            target=target,
+            spec=repr(spec),
         )
     unknown = sorted(set(spec) - {"column", "columns", *_READERS, *_FORMATS})
     if unknown:
         known = ", ".join(["column", "columns", *_READERS, *_FORMATS])
         raise MappingError(
-            f"“{target}” cannot have “{', '.join(map(str, unknown))}”; "
-            f"it can have {known}."
+            gettext_noop(
+                "“%(target)s” cannot have “%(unknown)s”; it can have %(known)s."
+            ),
+            target=target,
+            unknown=", ".join(map(str, unknown)),
+            known=known,
         )
     told = {k: read(target, k, spec[k]) for k, read in _READERS.items() if k in spec}
     return Column(_headers(target, spec), format=_format(target, spec), **told)
@@ -116,15 +130,25 @@ def read_column(target: str, spec: Any) -> Column:
 def _headers(target: str, spec: Mapping[str, Any]) -> tuple[str, ...]:
     if ("column" in spec) == ("columns" in spec):
         raise MappingError(
-            f"“{target}” needs either “column” with one name or “columns” with several."
+            gettext_noop(
+                "“%(target)s” needs either “column” with one name or “columns” with "
+                "several."
+            ),
+            target=target,
         )
     if "column" in spec:
         if "join" in spec:
-            raise MappingError(f"“{target}”: “join” needs “columns”, several of them.")
+            raise MappingError(
+                gettext_noop("“%(target)s”: “join” needs “columns”, several of them."),
+                target=target,
+            )
         return (_text(target, "column", spec["column"]),)
     headers = spec["columns"]
     if not isinstance(headers, list) or not headers:
-        raise MappingError(f"“{target}”: “columns” must be a list of names.")
+        raise MappingError(
+            gettext_noop("“%(target)s”: “columns” must be a list of names."),
+            target=target,
+        )
     return tuple(_text(target, "columns", header) for header in headers)
 
 
@@ -139,12 +163,19 @@ def _format(target: str, spec: Mapping[str, Any]) -> Format:
     try:
         return Format(**told)
     except FormatError as error:
-        raise MappingError(f"“{target}”: {error}") from error
+        raise MappingError(
+            gettext_noop("“%(target)s”: %(error)s"), target=target, error=error.sentence
+        ) from error
 
 
 def _text(target: str, key: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise MappingError(f"“{target}”: “{key}” must be a text, not {value!r}.")
+        raise MappingError(
+            gettext_noop("“%(target)s”: “%(key)s” must be a text, not %(value)s."),
+            target=target,
+            key=key,
+            value=repr(value),
+        )
     return value
 
 
@@ -154,7 +185,14 @@ def _join(target: str, key: str, value: Any) -> str:
 
 def _flag(target: str, key: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise MappingError(f"“{target}”: “{key}” must be true or false, not {value!r}.")
+        raise MappingError(
+            gettext_noop(
+                "“%(target)s”: “%(key)s” must be true or false, not %(value)s."
+            ),
+            target=target,
+            key=key,
+            value=repr(value),
+        )
     return value
 
 
@@ -169,8 +207,12 @@ def _split(target: str, key: str, value: Any) -> Split:
         or not is_whole
     ):
         raise MappingError(
-            f"“{target}”: “{key}” must be such as "
-            '{"by": ";", "part": 1}, where 1 is the first part and -1 the last.'
+            gettext_noop(
+                '“%(target)s”: “%(key)s” must be such as {"by": ";", "part": 1}, '
+                "where 1 is the first part and -1 the last."
+            ),
+            target=target,
+            key=key,
         )
     return Split(by, parts["part"])
 
@@ -179,14 +221,22 @@ def _map(target: str, key: str, value: Any) -> dict[str, str]:
     pairs = value.items() if isinstance(value, Mapping) else []
     if not pairs or not all(isinstance(cell, str) for pair in pairs for cell in pair):
         raise MappingError(
-            f"“{target}”: “{key}” must be such as "
-            '{"pv": "view", "buy": "purchase"}, from texts to texts.'
+            gettext_noop(
+                '“%(target)s”: “%(key)s” must be such as {"pv": "view", "buy": '
+                '"purchase"}, from texts to texts.'
+            ),
+            target=target,
+            key=key,
         )
     told = {word.strip().lower(): meaning for word, meaning in pairs}
     if len(told) < len(pairs):
         raise MappingError(
-            f"“{target}”: “{key}” has two entries for one word; "
-            "capitals and blanks around it do not count."
+            gettext_noop(
+                "“%(target)s”: “%(key)s” has two entries for one word; capitals and "
+                "blanks around it do not count."
+            ),
+            target=target,
+            key=key,
         )
     return told
 
@@ -194,15 +244,24 @@ def _map(target: str, key: str, value: Any) -> dict[str, str]:
 def _number(target: str, key: str, value: Any) -> str:
     if value not in NUMBERS:
         raise MappingError(
-            f"“{target}”: “{key}” must be one of {', '.join(NUMBERS)}: how a number of "
-            "this column is written."
+            gettext_noop(
+                "“%(target)s”: “%(key)s” must be one of %(known)s: how a number of "
+                "this column is written."
+            ),
+            target=target,
+            key=key,
+            known=", ".join(NUMBERS),
         )
     return str(value)
 
 
 def _words(target: str, key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise MappingError(f"“{target}”: “{key}” must be a list of texts.")
+        raise MappingError(
+            gettext_noop("“%(target)s”: “%(key)s” must be a list of texts."),
+            target=target,
+            key=key,
+        )
     return tuple(_text(target, key, word) for word in value)
 
 

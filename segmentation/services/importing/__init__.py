@@ -29,6 +29,7 @@ from segmentation.models import ImportJob, Source
 from segmentation.services import consents, jobs
 from segmentation.services.importing import applying, reading, staging, undoing
 from segmentation.services.importing.rules import Rules, RulesError
+from segmentation.services.saying import say
 
 __all__ = [
     "create_job",
@@ -104,7 +105,9 @@ def run_import(job: ImportJob, held: jobs.Held) -> None:
     """Bring the file in. Refused when it is no table or the mapping does not fit."""
     try:
         staged = staging.stage(job, held)
-    except (mapping.MappingError, reading.Unreadable, RulesError) as error:
+    except mapping.MappingError as error:
+        raise jobs.Refused(say(error)) from error
+    except (reading.Unreadable, RulesError) as error:
         raise jobs.Refused(str(error)) from error
     if job.is_dry_run:
         applying.count_only(job, held, staged)

@@ -23,6 +23,7 @@ from segmentation.models import WITHOUT_ITEM
 from segmentation.services import consents, events
 from segmentation.services.importing import reading
 from segmentation.services.importing.noticing import Notices
+from segmentation.services.saying import say
 
 SAMPLE_ROWS = 5_000  # that are guessed from and tried
 SHOWN_ROWS = 10
@@ -85,7 +86,7 @@ class Cell:
 
     raw: str
     value: Any
-    why: str = ""
+    why: str = ""  # a sentence of the engine, as in `Arrival.reason`
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def preview(
         notices = Notices(plan)
         notices.add(seen.sample)
     except mapping.MappingError as error:
-        return Preview(str(error))
+        return Preview(say(error))
     table = clean.table
     if kind == "events":
         table = mapping.with_returns(table, events.KINDS)

@@ -15,9 +15,12 @@ from django.utils.translation import gettext as _
 
 from segmentation.engine import cleaning, mapping
 from segmentation.engine.cells import harmless
+from segmentation.engine.sentences import Sentence
 from segmentation.services.importing import reading
+from segmentation.services.saying import say
 
 SHOWN = 20  # that a page tells; the file has them all
+MOST_REASONS = 50  # that are counted apart
 
 
 class RejectsFile:
@@ -27,6 +30,7 @@ class RejectsFile:
         self.n = 0
         self.n_ragged = 0
         self.first: list[list[Any]] = []  # row, column, value, reason
+        self._reasons: dict[tuple[str, str], list[Any]] = {}
         self._n_seen = 0
         self._reader = reader
         self._lines_skipped: list[int] = []
@@ -67,6 +71,10 @@ class RejectsFile:
         for row, why in zip(cells, told, strict=True):
             self._write(row, *why)
 
+    def reasons(self) -> list[list[Any]]:
+        """Field, reason as the file tells it, the same as JSON, rows; most first."""
+        return sorted(self._reasons.values(), key=lambda each: -each[-1])
+
     def _numbers(self, rows: np.ndarray) -> list[int]:
         """Rows as a person counts them: the header is 1, skipped lines count too."""
         numbers = rows + self._n_seen + self._reader.first_row
@@ -75,7 +83,20 @@ class RejectsFile:
         return (numbers + np.searchsorted(before, numbers, side="right")).tolist()
 
     def _write(self, cells: Any, *why: Any) -> None:
-        self._writer.writerow([harmless(cell) for cell in (*cells, *why)])
+        number, column, value, reason = why
+        told = (number, column, value, self._count(column, reason))
+        self._writer.writerow([harmless(cell) for cell in (*cells, *told)])
         if len(self.first) < SHOWN:
-            self.first.append(list(why))
+            self.first.append(list(told))
         self.n += 1
+
+    def _count(self, column: str, reason: str) -> str:
+        """One more of this reason; answers it in the language of this process."""
+        known = self._reasons.get((column, reason))
+        if known is None:
+            kept = reason.as_json() if isinstance(reason, Sentence) else reason
+            known = [column, say(reason), kept, 0]
+            if len(self._reasons) < MOST_REASONS:
+                self._reasons[column, reason] = known
+        known[-1] += 1
+        return str(known[1])

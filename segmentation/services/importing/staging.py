@@ -136,6 +136,7 @@ def _read_through(
         "quality": tally.report(),
         "findings": {
             "rejects": rejects.first,
+            "reasons": rejects.reasons(),
             "notices": [*map(str, reader.notices), *notices.told()],
             "content": content_of(path),
         },

@@ -12,24 +12,23 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.utils.translation import gettext_lazy
 
 from segmentation.engine import mapping
+from segmentation.engine.mapping.rows import OF_FIELD
+from segmentation.engine.sentences import Sentence, gettext_noop
 from segmentation.models import ImportJob, ImportKind
 from segmentation.services import catalog
 from segmentation.services.importing.rules import REJECT, Rules
 
 _NOTHING = mapping.Rejects(np.empty(0, np.int64), [], [], [])
 _WHY = {
-    "item": gettext_lazy("item is not known, and the rules refuse unknown items"),
-    "customer": gettext_lazy(
-        "customer is not known, and the rules refuse unknown customers"
-    ),
+    "item": gettext_noop("is not known, and the rules refuse unknown items"),
+    "customer": gettext_noop("is not known, and the rules refuse unknown customers"),
 }
 _NOBODY = {
-    "customer": gettext_lazy("customer is nobody whom this source told us of"),
-    "same_as": gettext_lazy("same_as is nobody whom this source told us of"),
-    "visitor": gettext_lazy("visitor was never here"),
+    "customer": gettext_noop("is nobody whom this source told us of"),
+    "same_as": gettext_noop("is nobody whom this source told us of"),
+    "visitor": gettext_noop("was never here"),
 }
 
 Ask = Callable[[pa.Array], pa.Array]  # distinct names → those that we know
@@ -44,7 +43,11 @@ class Unknown:
     def __init__(self, job: ImportJob, rules: Rules) -> None:
         self.n_lines: dict[str, int] = {}
         self._kind = job.kind
-        self._why = _NOBODY if job.kind == ImportKind.LINKS else _WHY
+        why = _NOBODY if job.kind == ImportKind.LINKS else _WHY
+        self._why = {
+            name: Sentence(OF_FIELD, field=name, why=Sentence(text))
+            for name, text in why.items()
+        }
         rule_of = {"item": rules.unknown_items, "customer": rules.unknown_customers}
         self._refused = {name for name, rule in rule_of.items() if rule == REJECT}
         if job.kind == ImportKind.LINKS:
@@ -70,7 +73,7 @@ class Unknown:
         values = [v for rows, name in parts for v in table[name].take(rows).to_pylist()]
         names = [name for rows, name in parts for _row in rows]
         positions = clean.kept[np.concatenate([rows for rows, _name in parts])]
-        reasons = [str(self._why[name]) for name in names]
+        reasons: list[str] = [self._why[name] for name in names]
         kept = table.filter(pa.array(~bad))
         return kept, mapping.Rejects(positions, names, values, reasons)
 
