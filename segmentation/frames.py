@@ -3,18 +3,88 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
 from segmentation import bulk, queries
 from segmentation.engine import returns
+from segmentation.engine.interactions import EmptyData
 from segmentation.models import KIND_WEIGHTS, Kind
 
 SECONDS_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Interest:
+    """What was read of the log once, to be asked as of several instants.
+
+    ``lines`` holds user_id, item_id, weight, kind, order_key, quantity and at (seconds
+    since 1970), one row a customer, item, kind and order; ``returned`` what went back.
+    """
+
+    lines: pa.Table
+    returned: pa.Table
+
+    def as_of(self, instant: datetime | None = None) -> pa.Table:
+        """The log as it was known before an instant: ``interactions``.
+
+        What went back later had not gone back yet: a model that is judged by a later
+        period must not know of it.
+        """
+        lines, returned = self.lines, self.returned
+        if instant is not None:
+            border = instant.timestamp()
+            lines = lines.filter(pc.less(lines["at"], border))
+            returned = returned.filter(pc.less(returned["at"], border))
+        table = pa.table(
+            {
+                "user_id": lines["user_id"],
+                "item_id": lines["item_id"],
+                "weight": lines["weight"],
+                "timestamp": pc.divide(lines["at"], SECONDS_A_DAY),
+            }
+        )
+        return _less_returns(table, lines, returned) if len(returned) else table
+
+    def split(
+        self, *, valid_from: datetime, test_from: datetime, test_until: datetime
+    ) -> Parts:
+        """The parts of a training, each as it was known at its end.
+
+        ``test_until`` is of the test, to the second. EmptyData where a part is empty.
+        """
+        fit, train, judged = (
+            self.as_of(instant).to_pandas()
+            for instant in (valid_from, test_from, test_until + timedelta(seconds=1))
+        )
+        validation = _since(valid_from, train)
+        test = _since(test_from, judged)
+        for name, rows in (("fit", fit), ("validation", validation), ("test", test)):
+            if rows.empty:
+                raise EmptyData(
+                    f"No interaction falls into the {name} part of the split."
+                )
+        return Parts(fit, train, validation, test)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Learn on ``fit``, choose on ``validation``, refit on ``train`` (all before the
+    test), judge once on ``test``; the columns are those of ``interactions``."""
+
+    fit: pd.DataFrame
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame
+
+
+def _since(instant: datetime, rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["timestamp"] >= instant.timestamp() / SECONDS_A_DAY]
 
 
 def interactions(until: datetime | None = None) -> pa.Table:
@@ -25,6 +95,11 @@ def interactions(until: datetime | None = None) -> pa.Table:
     the interest of its purchase back (``engine.returns``). Sorted, so that equal data
     give equal models.
     """
+    return interest(until).as_of()
+
+
+def interest(until: datetime | None = None) -> Interest:
+    """The log before its returns are taken off, of events before ``until``."""
     liked = {kind: weight for kind, weight in KIND_WEIGHTS.items() if weight > 0}
     events = _events(
         "e.item_id, e.kind, coalesce(e.order_key, 0) AS order_key, e.quantity",
@@ -44,20 +119,14 @@ def interactions(until: datetime | None = None) -> pa.Table:
     )
     weights = np.zeros(max(liked) + 1, dtype=np.float32)
     weights[list(liked)] = list(liked.values())
-    table = pa.table(
-        {
-            "user_id": rows["user_id"],
-            "item_id": rows["item_id"],
-            "weight": weights[rows["kind"].to_numpy()],
-            "timestamp": pc.divide(rows["at"], SECONDS_A_DAY),
-        }
-    )
-    return _less_returns(table, rows, returned) if len(returned) else table
+    weight = pa.array(weights[rows["kind"].to_numpy()])
+    return Interest(rows.append_column("weight", weight), returned)
 
 
 def _less_returns(table: pa.Table, rows: pa.Table, returned: pa.Table) -> pa.Table:
     """The log without the interest that went back; ``rows`` are its lines."""
     bought = np.flatnonzero(rows["kind"].to_numpy() == Kind.PURCHASE)
+    rows = rows.drop_columns("weight")
     shares = returns.kept_shares(
         rows.take(pa.array(bought)).to_pandas(), returned.to_pandas()
     )

@@ -150,7 +150,7 @@ class CustomerData(StorefrontView):
         responses={200: OpenApiTypes.OBJECT, **documented()},
     )
     def delete(self, request: Request, customer_id: str) -> Response:
-        """Erase a customer from every table; the answer is the receipt."""
+        """Erase a customer everywhere; the answer is the receipt."""
         customer = _known(request, customer_id)
         receipt = privacy.erase_customer(
             customer, now=timezone.now(), actor_name=request.user.name

@@ -13,6 +13,7 @@ from django.db.models import (
     CharField,
     Count,
     Exists,
+    F,
     IntegerField,
     OuterRef,
     Q,
@@ -32,7 +33,7 @@ from campaigns.models import (
     Launch,
     Recipient,
 )
-from segmentation.models import Customer, Membership, Merge
+from segmentation.models import Customer, Identity, Membership, Merge
 
 CHUNK = 5000
 CAP_PERIOD = timedelta(days=7)
@@ -86,7 +87,7 @@ def judged(campaign: Campaign, *, at: datetime) -> QuerySet[Any]:
     """The audience with ``n_points`` and ``refusal``: "" or a Recipient.Reason."""
     reason = Recipient.Reason
     whens = [
-        When(~Exists(agreed(campaign.channel)), then=Value(reason.NO_CONSENT)),
+        When(~agreed(campaign.channel), then=Value(reason.NO_CONSENT)),
         When(n_points=0, then=Value(reason.UNREACHABLE)),
     ]
     rows = members(campaign).annotate(n_points=_n_points(campaign.channel))
@@ -99,31 +100,45 @@ def judged(campaign: Campaign, *, at: datetime) -> QuerySet[Any]:
     )
 
 
-def agreed(channel: str, customer: str = "pk") -> QuerySet[Consent]:
-    """For Exists(): marketing on this channel was granted by the outer customer.
+def agreed(channel: str, customer: str = "pk") -> Q:
+    """Whether the outer customer agreed to marketing on this channel.
+
+    Whoever went into them by a merge is the same person: a yes of any of them counts,
+    and a no of any of them wins, until the person says yes after the merge.
 
     A visitor who logs in becomes another customer, and may have said no as that one:
     the consent of a customer who has no identity left counts for nobody.
     """
-    return Consent.objects.filter(
-        customer=OuterRef(customer),
-        customer__identities__isnull=False,
-        channel=channel,
-        purpose=Consent.Purpose.MARKETING,
-        granted=True,
+    said = Consent.objects.filter(channel=channel, purpose=Consent.Purpose.MARKETING)
+    yes, no = said.filter(granted=True), said.filter(granted=False)
+    named = Identity.objects.filter(customer=OuterRef(customer))
+    parts = Merge.objects.filter(home=OuterRef(customer), undone_at=None)
+    since = yes.filter(customer=OuterRef("home"), said_at__gt=OuterRef("merged_at"))
+    own, of_part = OuterRef(customer), OuterRef("merged")
+    told_yes = parts.filter(Exists(yes.filter(customer=of_part)))
+    told_no = parts.filter(Exists(no.filter(customer=of_part)), ~Exists(since))
+    return (
+        Q(Exists(named))
+        & (Q(Exists(yes.filter(customer=own))) | Q(Exists(told_yes)))
+        & ~Q(Exists(no.filter(customer=own)))
+        & ~Q(Exists(told_no))
     )
 
 
-def _n_points(channel: str) -> Coalesce:
-    points = ContactPoint.objects.filter(
-        customer=OuterRef("pk"), channel=channel, is_active=True
+def is_of(customer: str, other: str) -> Q:
+    """Whether the customer of one column is that of another, or went into them."""
+    merges = Merge.objects.filter(
+        merged=OuterRef(other), home=OuterRef(customer), undone_at=None
     )
-    return _counted(points.order_by().values("customer"), "pk")
+    return Q(**{other: F(customer)}) | Q(Exists(merges))
 
 
-def n_recent(
-    at: datetime, *, customer: str = "pk", but: Launch | None = None
-) -> Coalesce:
+def _n_points(channel: str) -> Any:
+    points = ContactPoint.objects.filter(channel=channel, is_active=True)
+    return _with_parts(points, "pk", "customer", "pk")
+
+
+def n_recent(at: datetime, *, customer: str = "pk", but: Launch | None = None) -> Any:
     """Messages that the outer customer got in the week before ``at``.
 
     One to two devices is one message. ``but``, the launch that asks, leaves out its own
@@ -132,12 +147,21 @@ def n_recent(
     counts = Q(
         status=Delivery.Status.ACCEPTED, sent_at__gt=at - CAP_PERIOD, sent_at__lte=at
     )
-    rows = Delivery.objects.filter(recipient__customer=OuterRef(customer))
+    rows = Delivery.objects.all()
     if but is not None:
         rows = rows.exclude(launch=but)
         counts |= Q(status=Delivery.Status.SENDING)
-    people = rows.filter(counts).order_by().values("recipient__customer")
-    return _counted(people, "recipient")
+    rows = rows.filter(counts)
+    return _with_parts(rows, customer, "recipient__customer", "recipient")
+
+
+def _with_parts(rows: QuerySet, customer: str, owner: str, field: str) -> Any:
+    """How many of the rows are of the outer customer or of who went into them."""
+    own = rows.filter(**{owner: OuterRef(customer)}).order_by().values(owner)
+    merge = f"{owner}__merged_into"
+    theirs = {f"{merge}__home": OuterRef(customer), f"{merge}__undone_at": None}
+    of_parts = rows.filter(**theirs).order_by().values(f"{merge}__home")
+    return _counted(own, field) + _counted(of_parts, field)
 
 
 def _counted(rows: QuerySet, field: str) -> Coalesce:

@@ -188,9 +188,5 @@ def _customers_of(addresses: pd.Series) -> pd.DataFrame:
 def _final_homes(customer_ids: list[int]) -> dict[int, int]:
     """Where the names of merged customers are by now."""
     homes = {pk: pk for pk in customer_ids}
-    while True:
-        rows = Merge.objects.filter(undone_at=None, merged__in=set(homes.values()))
-        moved = dict(rows.values_list("merged_id", "kept_id"))
-        if not moved:
-            return homes
-        homes = {pk: moved.get(home, home) for pk, home in homes.items()}
+    rows = Merge.objects.filter(undone_at=None, merged__in=customer_ids)
+    return homes | dict(rows.values_list("merged_id", "home_id"))

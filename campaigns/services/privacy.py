@@ -22,7 +22,7 @@ from campaigns.models import (
 )
 from campaigns.services import planning
 from segmentation.models import Customer, Identity
-from segmentation.services import audit
+from segmentation.services import audit, people
 from segmentation.services import privacy as shop_privacy
 
 
@@ -55,16 +55,21 @@ def find_customer(text: str, *, source_name: str | None = None) -> Customer:
 
 
 def export_customer(customer: Customer) -> dict[str, Any]:
-    """Everything kept about a customer; what only machines read is left out."""
-    recipients = Recipient.objects.filter(customer=customer)
-    deliveries = Delivery.objects.filter(recipient__customer=customer)
-    outcomes = Outcome.objects.filter(recipient__customer=customer)
-    points = ContactPoint.objects.filter(customer=customer)
+    """Everything kept about a person; what only machines read is left out.
+
+    Who went into the customer by a merge, or whom they went into, is the same person.
+    """
+    customer = people.whole(customer)
+    parts = people.parts_of(customer)
+    recipients = Recipient.objects.filter(customer__in=parts)
+    deliveries = Delivery.objects.filter(recipient__customer__in=parts)
+    outcomes = Outcome.objects.filter(recipient__customer__in=parts)
+    points = ContactPoint.objects.filter(customer__in=parts)
     kept = shop_privacy.export_customer(customer)
     _name_what_led(kept["events"])
     return kept | {
         "consents": list(
-            Consent.objects.filter(customer=customer).values(
+            Consent.objects.filter(customer__in=parts).values(
                 "channel", "purpose", "granted", "said_at", "text_version", "proof"
             )
         ),
@@ -109,23 +114,28 @@ def _name_what_led(events: list[dict[str, Any]]) -> None:
 def erase_customer(
     customer: Customer, *, now: datetime, actor: Any = None, actor_name: str = ""
 ) -> dict[str, Any]:
-    """Erase a customer from every table; the receipt counts the rows.
+    """Erase a person from every table, file and model; the receipt counts what went,
+    and says what ``remains``.
 
-    Uploaded files and the folders of models are not searched (docs/operations.md).
-    Ad decisions stay as numbers without a person. Launches are counted again, so that
-    their sums still add up. The audit entry holds the customer's number only.
+    Who went into the customer by a merge goes too: it is the same person. Ad decisions
+    stay as numbers without a person. Launches are counted again, so that their sums
+    still add up. The audit entry holds the customer's number only.
     """
+    customer = people.whole(customer)
+    # Files are read before, not in the transaction: nobody could write meanwhile.
+    found = shop_privacy.traces(customer)
     with transaction.atomic():
-        launches = Launch.objects.filter(recipients__customer=customer)
+        parts = people.parts_of(customer)
+        launches = Launch.objects.filter(recipients__customer__in=parts)
         touched = list(launches.distinct())
         number = customer.pk
         counts = {"ad_decisions": _decisions(customer).update(identity_id=None)}
         sets = {
-            "outcomes": Outcome.objects.filter(recipient__customer=customer),
-            "deliveries": Delivery.objects.filter(recipient__customer=customer),
-            "recipients": Recipient.objects.filter(customer=customer),
-            "contact_points": ContactPoint.objects.filter(customer=customer),
-            "consents": Consent.objects.filter(customer=customer),
+            "outcomes": Outcome.objects.filter(recipient__customer__in=parts),
+            "deliveries": Delivery.objects.filter(recipient__customer__in=parts),
+            "recipients": Recipient.objects.filter(customer__in=parts),
+            "contact_points": ContactPoint.objects.filter(customer__in=parts),
+            "consents": Consent.objects.filter(customer__in=parts),
         }
         counts |= {name: rows.delete()[0] for name, rows in sets.items()}
         counts |= shop_privacy.erase_customer(customer)
@@ -134,7 +144,14 @@ def erase_customer(
                 planning.recount(launch)
         subject, changes = Customer(pk=number), {"rows": counts}
         audit.record(actor, "erase customer", subject, changes, actor_name=actor_name)
-    return {"customer": number, "erased_at": now.isoformat(), "rows": counts}
+    files, remains = shop_privacy.forget_traces(found)
+    return {
+        "customer": number,
+        "erased_at": now.isoformat(),
+        "rows": counts,
+        "files": files,
+        "remains": remains,
+    }
 
 
 def _decisions(customer: Customer) -> Any:

@@ -59,6 +59,10 @@ class Merge(models.Model):
         verbose_name=_("customer that went in"),
         related_name="merged_into",
     )
+    # Who they are by now, after the merges of ``kept`` too; so one join answers it.
+    home = models.ForeignKey(
+        Customer, models.CASCADE, related_name="parts", editable=False
+    )
     reason = models.CharField(_("reason"), max_length=10, choices=Reason)
     identity_ids = models.JSONField(default=list, editable=False)
     merged_at = models.DateTimeField(_("merged"), auto_now_add=True)

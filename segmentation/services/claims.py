@@ -41,11 +41,11 @@ class Told:
 
 def about(customer_ids: Collection[int]) -> dict[int, list[Told]]:
     """Claims about customers and those merged into them, the most believed first."""
-    homes = _homes(customer_ids)
-    rows = CustomerClaim.objects.filter(customer__in=homes).select_related("source")
+    now = homes(customer_ids)
+    rows = CustomerClaim.objects.filter(customer__in=now).select_related("source")
     found: dict[int, list[Told]] = {}
     for row in rows:
-        home = homes[row.customer_id]
+        home = now[row.customer_id]
         told = Told(home, row.source, row.told_at, json.loads(row.values or "{}"))
         found.setdefault(home, []).append(told)
     for several in found.values():
@@ -180,16 +180,16 @@ def take_back(import_id: int) -> int:
     return CustomerClaim.objects.filter(pk__in=some).delete()[0]
 
 
-def _homes(customer_ids: Collection[int]) -> dict[int, int]:
+def homes(customer_ids: Collection[int]) -> dict[int, int]:
     """These customers and all who went into them → who they are now."""
-    homes = {pk: pk for pk in customer_ids}
-    frontier = set(homes)
+    found = {pk: pk for pk in customer_ids}
+    frontier = set(found)
     while frontier:
         rows = Merge.objects.filter(kept__in=frontier, undone_at=None)
-        found = dict(rows.values_list("merged_id", "kept_id"))
-        frontier = set(found) - set(homes)
-        homes |= {merged: homes[kept] for merged, kept in found.items()}
-    return homes
+        more = dict(rows.values_list("merged_id", "kept_id"))
+        frontier = set(more) - set(found)
+        found |= {merged: found[kept] for merged, kept in more.items()}
+    return found
 
 
 def _told_of_those_apart(customer_ids: Collection[int]) -> dict[int, set[str]]:

@@ -106,6 +106,7 @@ def _merge_some(homes: dict[int, int], reason: str, actor: Any) -> int:
         Merge(
             kept_id=kept,
             merged_id=merged,
+            home_id=kept,
             reason=reason,
             identity_ids=names[merged],
             created_by=actor if getattr(actor, "pk", None) else None,
@@ -113,6 +114,10 @@ def _merge_some(homes: dict[int, int], reason: str, actor: Any) -> int:
         for merged, kept in homes.items()
     )
     _move({name: homes[owner] for owner, own in names.items() for name in own})
+    carried = list(Merge.objects.filter(home__in=homes, undone_at=None))
+    for row in carried:
+        row.home_id = homes[row.home_id]
+    Merge.objects.bulk_update(carried, ["home"], batch_size=MERGES_AT_ONCE)
     claims.settle(set(homes.values()))
     audit.record_all(actor, "merge", made)
     return len(made)
@@ -128,26 +133,35 @@ def unmerge(row: Merge, *, actor: Any = None) -> int:
         undone = Merge.objects.filter(pk=row.pk, undone_at=None)
         if undone.update(undone_at=timezone.now()) != 1:
             raise jobs.Refused(_("This merge was taken back already."))
-        where = _final_home(row.kept_id)
+        where = home_of(row.kept_id)
         ours = _locked(Identity.objects.filter(pk__in=row.identity_ids, customer=where))
         names = list(ours.values_list("pk", flat=True))
         _move(dict.fromkeys(names, row.merged_id))
+        inside = claims.homes({row.merged_id})
+        carried = Merge.objects.filter(merged__in=inside, undone_at=None)
+        carried.update(home=row.merged_id)
         claims.settle({where, row.merged_id})
         audit.record(actor, "unmerge", row)
     row.refresh_from_db()
     return len(names)
 
 
-def _final_home(customer_id: int) -> int:
+def home_of(customer_id: int) -> int:
     """Who a customer is now, after all merges that stand."""
-    seen = {customer_id}
-    while True:
-        onward = Merge.objects.filter(merged=customer_id, undone_at=None)
-        found = onward.values_list("kept_id", flat=True).first()
-        if found is None or found in seen:
-            return customer_id
-        customer_id = found
-        seen.add(found)
+    onward = Merge.objects.filter(merged=customer_id, undone_at=None)
+    found: int | None = onward.values_list("home_id", flat=True).first()
+    return found or customer_id
+
+
+def whole(customer: Customer) -> Customer:
+    """Who a customer is now; the same when they went into nobody."""
+    return Customer.objects.get(pk=home_of(customer.pk))
+
+
+def parts_of(customer: Customer) -> list[int]:
+    """The customer, and all who went into them by merges that stand."""
+    merged = Merge.objects.filter(home=customer, undone_at=None).order_by("merged_id")
+    return [customer.pk, *merged.values_list("merged_id", flat=True)]
 
 
 def _move(homes: dict[int, int]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.forms.models import model_to_dict
+from django.utils.translation import gettext as _
 
 from segmentation import queries
 from segmentation.models import (
     Customer,
+    CustomerClaim,
     Event,
     EventClaim,
     EventDetail,
@@ -22,27 +26,33 @@ from segmentation.models import (
     Kind,
     Membership,
     MembershipHistory,
+    Merge,
     RefKind,
     ServedList,
 )
-from segmentation.services import exporting
+from segmentation.services import exporting, people, unlearning
+from segmentation.services.importing import forgetting
 
 
 def export_customer(customer: Customer) -> dict[str, Any]:
     """Everything this app keeps about a customer, in plain values and names.
 
     What led to an event is ``ref_kind``, a word, and ``ref``: a served list's id, or
-    the number of a row of another app, which gives it a name.
+    the number of a row of another app, which gives it a name. ``customer`` is who the
+    person is now (``people.whole``); who went into them is told of with them.
     """
+    parts = people.parts_of(customer)
+    merged = Customer.objects.filter(pk__in=parts[1:]).order_by("pk")
     identities = Identity.objects.filter(customer=customer)
     events = Event.objects.filter(identity_id__in=identities.values("pk"))
-    memberships = Membership.objects.filter(customer=customer)
-    past = MembershipHistory.objects.filter(customer=customer)
+    memberships = Membership.objects.filter(customer__in=parts)
+    past = MembershipHistory.objects.filter(customer__in=parts)
     served = ServedList.objects.filter(identity_id__in=identities.values("pk"))
-    facts = model_to_dict(customer, exclude=["id"])
     segment = F("segment__name")
     return {
-        "customer": facts | {"created_at": customer.created_at},
+        "customer": _facts(customer),
+        "merged_customers": [_facts(each) for each in merged],
+        "told_by_sources": _told(parts),
         "identities": list(
             identities.values(
                 "external_id", "visitor_id", source_name=F("source__name")
@@ -60,6 +70,21 @@ def export_customer(customer: Customer) -> dict[str, Any]:
             served.values("served_at", "purpose", "item_ids")
         ),
     }
+
+
+def _facts(customer: Customer) -> dict[str, Any]:
+    facts = model_to_dict(customer, exclude=["id"])
+    return facts | {"created_at": customer.created_at}
+
+
+def _told(customer_ids: list[int]) -> list[dict[str, Any]]:
+    claims = CustomerClaim.objects.filter(customer__in=customer_ids).order_by("pk")
+    return [
+        {"source_name": name, "told_at": told_at, "values": json.loads(values or "{}")}
+        for name, told_at, values in claims.values_list(
+            "source__name", "told_at", "values"
+        )
+    ]
 
 
 def with_item_names(rows: Iterable[Any]) -> list[dict[str, Any]]:
@@ -94,6 +119,39 @@ def _events(events: QuerySet, served: QuerySet) -> list[dict[str, Any]]:
     return rows
 
 
+@dataclass(frozen=True)
+class Traces:
+    """Where a person is found beside the tables: read before they are erased."""
+
+    customer_ids: list[int]
+    person: forgetting.Person
+    files: forgetting.Found
+
+
+def traces(customer: Customer) -> Traces:
+    """Look through the files of imports; may take a while, in no transaction."""
+    parts = people.parts_of(customer)
+    person = forgetting.known_as(parts)
+    return Traces(parts, person, forgetting.search(person))
+
+
+def forget_traces(found: Traces) -> tuple[dict[str, int], list[str]]:
+    """Remove them from files and models, after the rows; again does no harm.
+
+    Answers what went, and a sentence for each thing that remains.
+    """
+    removed = forgetting.remove(found.files)
+    removed["import_findings"] = forgetting.forget_findings(found.person)
+    unlearned = unlearning.forget(found.customer_ids)
+    removed["model_runs"] = unlearned.n_runs
+    coming = [
+        _("Import %(number)d is not over and may bring them again; erase again after.")
+        % {"number": number}
+        for number in found.files.coming
+    ]
+    return removed, coming + unlearned.remains
+
+
 def erase_customer(customer: Customer) -> dict[str, int]:
     """Delete everything this app keeps about a customer; answers rows per table.
 
@@ -101,8 +159,9 @@ def erase_customer(customer: Customer) -> dict[str, int]:
     """
     with transaction.atomic():
         transaction.on_commit(exporting.forget_people)
+        parts = people.parts_of(customer)
         identity_ids = list(
-            Identity.objects.filter(customer=customer).values_list("pk", flat=True)
+            Identity.objects.filter(customer__in=parts).values_list("pk", flat=True)
         )
         events = Event.objects.filter(identity_id__in=identity_ids)
         details = EventDetail.objects.filter(event_key__in=events.values("event_key"))
@@ -113,12 +172,16 @@ def erase_customer(customer: Customer) -> dict[str, int]:
             ),
             "events": events,
             "served_lists": ServedList.objects.filter(identity_id__in=identity_ids),
-            "memberships": Membership.objects.filter(customer=customer),
-            "past_memberships": MembershipHistory.objects.filter(customer=customer),
+            "memberships": Membership.objects.filter(customer__in=parts),
+            "past_memberships": MembershipHistory.objects.filter(customer__in=parts),
             "import_changes": ImportChange.objects.filter(
-                kind=ImportKind.CUSTOMERS, object_id=customer.pk
+                kind=ImportKind.CUSTOMERS, object_id__in=parts
             ),
-            "identities": Identity.objects.filter(customer=customer),
-            "customers": Customer.objects.filter(pk=customer.pk),
+            "claims": CustomerClaim.objects.filter(customer__in=parts),
+            "merges": Merge.objects.filter(
+                Q(kept__in=parts) | Q(merged__in=parts) | Q(home__in=parts)
+            ),
+            "identities": Identity.objects.filter(customer__in=parts),
+            "customers": Customer.objects.filter(pk__in=parts),
         }
         return {name: rows.delete()[0] for name, rows in sets.items()}

@@ -233,6 +233,11 @@ def _publish(folder: Path, name: str) -> None:
             storage.save(f"{name}/{inner}", File(file))
 
 
+def is_on_this_disk() -> bool:
+    """Whether artifacts are folders that can be changed where they lie."""
+    return isinstance(_storage(), FileSystemStorage)
+
+
 def _storage() -> Any:
     """The host's storage named "artifacts", else a folder under STRATA_HOME."""
     try:

@@ -131,7 +131,8 @@ def _vectors(segment_set: SegmentSet) -> tuple[np.ndarray, np.ndarray]:
             % {"run": run}
         )
     ids, vectors = np.asarray(model.users_.ids), np.asarray(model.user_vectors_)  # type: ignore[attr-defined]
-    kept = ~np.isin(ids, queries.quarantined())  # the run may be older than that
+    # The run may be older than a quarantine or an erasure, which leaves ids below 0.
+    kept = ~np.isin(ids, queries.quarantined()) & (ids > 0)
     return ids[kept], vectors[kept]
 
 

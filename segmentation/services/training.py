@@ -187,15 +187,14 @@ class _Steps:
 
 
 def _load(run: ModelRun) -> _Data:
-    log = frames.interactions().to_pandas()
+    known = frames.interest()
+    log = known.as_of().to_pandas()
     if log.empty:
         raise DataError(_("There is no behaviour to learn from; import events first."))
     protocol = _protocol(run, log)
     # What is later, such as answers to a campaign, is learned from and not judged by.
-    judged = log[log["timestamp"] <= protocol["test_until"].timestamp() / 86_400]
-    parts = evaluation.temporal_split(
-        judged, valid_from=protocol["valid_from"], test_from=protocol["test_from"]
-    )
+    borders = {n: protocol[n] for n in ("valid_from", "test_from", "test_until")}
+    parts = known.split(**borders)
     before = parts.train
     items = _catalogue(before, protocol["min_lines"])
     # Judged are those who took something of the catalogue before (protocol P2).

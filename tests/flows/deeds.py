@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import random
 import shutil
 import sqlite3
 import time
@@ -71,9 +73,25 @@ def write_events(path: Path, n: int = N_EVENTS, seed: int = 5) -> Path:
     return path
 
 
-def write_items(path: Path, *, changed: bool = False) -> Path:
-    """A catalogue of so many chunks; the second time half of it has another price."""
-    n = N_ITEMS
+def write_order_lines(path: Path, n: int, upto: int | None = None) -> Path:
+    """The first lines of one export of ``n`` lines without ids, some said twice."""
+    rng = np.random.default_rng(7)
+    start = np.datetime64("2025-01-01T00:00:00", "s")
+    lines = pa.table(
+        {
+            "customer": np.char.add("c", rng.integers(0, 900, n).astype(str)),
+            "item": np.char.add("i", rng.integers(0, 300, n).astype(str)),
+            "kind": rng.choice(["purchase", "view", "return"], n),
+            "occurred_at": start + rng.integers(0, 90, n) * 86_400,
+            "quantity": rng.integers(1, 3, n),
+        }
+    )
+    pyarrow.csv.write_csv(lines.slice(0, upto), path)
+    return path
+
+
+def write_items(path: Path, *, changed: bool = False, n: int = N_ITEMS) -> Path:
+    """A catalogue of ``n`` items; the second time half of it has another price."""
     number = np.arange(n)
     price = (number % 977 + 1) / 10
     if changed:
@@ -132,6 +150,70 @@ def catalogue() -> pa.Table:
         "FROM segmentation_item t LEFT JOIN segmentation_category c "
         "ON c.id = t.category_id ORDER BY t.external_id"
     )
+
+
+# Everything that an import or its undo leaves, in words of the shop and of the files.
+TABLES = {
+    "events": """
+        SELECT e.event_key, {instant} AS at, i.external_id AS customer,
+               t.external_id AS item, e.kind, e.quantity, e.price, e.amount, e.value,
+               e.currency, e.order_key, e.session_key, j.original_name AS file
+        FROM segmentation_event e
+        JOIN segmentation_identity i ON i.id = e.identity_id
+        LEFT JOIN segmentation_item t ON t.id = e.item_id
+        LEFT JOIN segmentation_importjob j ON j.id = e.import_id
+        ORDER BY e.event_key
+    """,
+    "claims": """
+        SELECT c.event_key, j.original_name AS file FROM segmentation_eventclaim c
+        JOIN segmentation_importjob j ON j.id = c.import_id
+        ORDER BY c.event_key, j.original_name
+    """,
+    "items": """
+        SELECT t.external_id, t.title, t.price, t.currency, t.available,
+               c.name AS category, j.original_name AS file
+        FROM segmentation_item t
+        LEFT JOIN segmentation_category c ON c.id = t.category_id
+        LEFT JOIN segmentation_importjob j ON j.id = t.import_id
+        ORDER BY t.external_id
+    """,
+    "prices": """
+        SELECT t.external_id, h.price, h.available, j.original_name AS file
+        FROM segmentation_itemchange h JOIN segmentation_item t ON t.id = h.item_id
+        LEFT JOIN segmentation_importjob j ON j.id = h.import_id
+        ORDER BY t.external_id, j.original_name, h.price
+    """,
+    "customers": """
+        SELECT i.external_id, s.name AS source, j.original_name AS file
+        FROM segmentation_identity i
+        JOIN segmentation_customer p ON p.id = i.customer_id
+        LEFT JOIN segmentation_source s ON s.id = i.source_id
+        LEFT JOIN segmentation_importjob j ON j.id = p.import_id
+        ORDER BY s.name, i.external_id
+    """,
+    "noted changes": """
+        SELECT t.external_id, j.original_name AS file, CAST(c.before AS text) AS old,
+               CAST(c.after AS text) AS new
+        FROM segmentation_importchange c
+        JOIN segmentation_item t ON t.id = c.object_id AND c.kind = 'items'
+        LEFT JOIN segmentation_importjob j ON j.id = c.import_id
+        ORDER BY t.external_id, j.original_name
+    """,
+}
+
+
+def everything() -> dict[str, pa.Table]:
+    """All that imports leave, table by table, in an order that two runs share."""
+    at = bulk.epoch("e.occurred_at")
+    return {name: bulk.read(sql.format(instant=at)) for name, sql in TABLES.items()}
+
+
+def check_equal(found: dict[str, pa.Table], expected: dict[str, pa.Table]) -> None:
+    """The same tables row by row."""
+    for table, rows in expected.items():
+        assert found[table].num_rows == rows.num_rows, table
+        for column in rows.column_names:
+            assert found[table][column].equals(rows[column]), (table, column)
 
 
 def empty_catalogue() -> None:
@@ -193,6 +275,34 @@ def sweeping(happened: Callable[[], object]) -> Callable[[], object]:
         return happened()
 
     return ask
+
+
+def kill_at_random(
+    started: processes.Started,
+    job: Job,
+    queue: str,
+    chance: random.Random,
+    longest: float,
+) -> str | None:
+    """Start a worker, kill it after a random time; what was struck, or None if over."""
+    process = ready(worker(started, queue))
+    processes.until(sweeping(lambda: _is_held(job)), of=process)
+    end = chance.uniform(0.0, longest)
+    time.sleep(end)
+    process.kill()
+    job.refresh_from_db()
+    if job.status != Job.Status.RUNNING:
+        return None
+    # Each kill is a tale of its own: the third in a row would rightly give up.
+    type(job)._default_manager.filter(pk=job.pk).update(lost_leases=0)
+    return f"{end:.2f} s"
+
+
+def _is_held(job: Job) -> bool:
+    job.refresh_from_db()
+    now = dt.datetime.now(dt.UTC)
+    is_alive = job.lease_until is None or job.lease_until > now
+    return job.status != Job.Status.QUEUED and is_alive
 
 
 def is_over(job: Job) -> bool:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +17,6 @@ from segmentation.models import (
     Membership,
     ModelRun,
     SegmentSet,
-    UndoJob,
 )
 from segmentation.services import importing, registry, segmenting, training
 from tests import processes
@@ -41,48 +37,6 @@ def started(started: processes.Started) -> Iterator[processes.Started]:
     deeds.flush_broker()
 
 
-@pytest.fixture
-def note(database, record_property) -> Callable[[str, int, list[str]], None]:
-    """One line of the table: the soak run prints it, a person commits it."""
-
-    def write(what: str, kills: int, where: list[str]) -> None:
-        day = dt.datetime.now(dt.UTC).date()
-        moments = ", ".join(where)
-        line = f"| {day} | {database} | {what} | {kills} | as undisturbed | {moments} |"
-        record_property("soak", line)
-        sys.stderr.write(line + "\n")
-
-    return write
-
-
-def kill_at_random(
-    started: processes.Started,
-    job: Job,
-    queue: str,
-    chance: random.Random,
-    longest: float,
-) -> str | None:
-    """Start a worker, kill it after a random time; what was struck, or None if over."""
-    process = deeds.ready(deeds.worker(started, queue))
-    until(deeds.sweeping(lambda: _is_held(job)), of=process)
-    end = chance.uniform(0.0, longest)
-    time.sleep(end)
-    process.kill()
-    job.refresh_from_db()
-    if job.status != Job.Status.RUNNING:
-        return None
-    # Each kill is a tale of its own: the third in a row would rightly give up.
-    type(job)._default_manager.filter(pk=job.pk).update(lost_leases=0)
-    return f"{end:.2f} s"
-
-
-def _is_held(job: Job) -> bool:
-    job.refresh_from_db()
-    now = dt.datetime.now(dt.UTC)
-    is_alive = job.lease_until is None or job.lease_until > now
-    return job.status != Job.Status.QUEUED and is_alive
-
-
 def test_imports_killed_at_random_moments(real_database, started, note, tmp_path):
     path = deeds.write_events(tmp_path / "events.csv")
     undisturbed = deeds.Undisturbed(path)
@@ -91,7 +45,7 @@ def test_imports_killed_at_random_moments(real_database, started, note, tmp_path
     while len(struck) < N_IMPORT_KILLS:
         job = deeds.queue_import(path)
         for _kill in range(2):
-            moment = kill_at_random(started, job, "default", chance, 5.0)
+            moment = deeds.kill_at_random(started, job, "default", chance, 5.0)
             if moment is None:
                 break
             struck.append(moment)
@@ -104,48 +58,6 @@ def test_imports_killed_at_random_moments(real_database, started, note, tmp_path
     note("import of 300,000 events", len(struck), struck)
 
 
-def test_undos_killed_at_random_moments(real_database, started, note, tmp_path):
-    path = deeds.write_events(tmp_path / "events.csv")
-    part = deeds.write_events(tmp_path / "part.csv", n=100_000)
-
-    def undo_of_a_file() -> UndoJob:
-        deeds.empty_catalogue()
-        first, _second = (_brought(each) for each in (path, part))
-        return importing.create_undo(first)
-
-    calm = undo_of_a_file()
-    tasks.perform(calm, importing.run_undo)
-    told, expected = _told(calm), deeds.state()
-    chance = random.Random(SEED)
-    struck: list[str] = []
-    while len(struck) < N_IMPORT_KILLS:
-        undo = undo_of_a_file()
-        tasks.hint(undo)
-        for _kill in range(2):
-            moment = kill_at_random(started, undo, "default", chance, 4.0)
-            if moment is None:
-                break
-            struck.append(moment)
-        last = deeds.worker(started)
-        until(deeds.sweeping(lambda: deeds.is_over(undo)), of=last)  # noqa: B023
-        last.kill()
-        assert undo.status == Job.Status.DONE, undo.message
-        assert _told(undo) == told
-        assert deeds.state().equals(expected)
-    note("undo of 300,000 events", len(struck), struck)
-
-
-def _brought(path: Path) -> ImportJob:
-    job = importing.create_job("events", path, columns={})
-    tasks.perform(job, importing.run_import)
-    return job
-
-
-def _told(undo: UndoJob) -> tuple:
-    undo.refresh_from_db()
-    return undo.rows_removed, undo.rows_restored, undo.rows_kept, undo.kept
-
-
 def test_trainings_killed_at_random_moments(real_database, started, note, tmp_path):
     _shopping(tmp_path)
     calm = _run()
@@ -156,7 +68,7 @@ def test_trainings_killed_at_random_moments(real_database, started, note, tmp_pa
     while len(struck) < N_OTHER_KILLS:
         run = _run()
         tasks.hint(run)
-        moment = kill_at_random(started, run, "train", chance, 1.0)
+        moment = deeds.kill_at_random(started, run, "train", chance, 1.0)
         struck += [moment] if moment else []
         last = deeds.worker(started, "train")
         until(deeds.sweeping(lambda: deeds.is_over(run)), of=last)  # noqa: B023
@@ -183,7 +95,7 @@ def test_segment_sets_killed_at_random_moments(real_database, started, note, tmp
     while len(struck) < N_OTHER_KILLS:
         made = _segments()
         tasks.hint(made)
-        moment = kill_at_random(started, made, made.queue, chance, 1.5)
+        moment = deeds.kill_at_random(started, made, made.queue, chance, 1.5)
         struck += [moment] if moment else []
         last = deeds.worker(started, made.queue)
         until(deeds.sweeping(lambda: deeds.is_over(made)), of=last)  # noqa: B023

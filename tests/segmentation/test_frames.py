@@ -81,6 +81,32 @@ def test_a_return_takes_the_interest_of_its_purchase_back():
     assert len(log(until=NOON)) == 2  # nothing had gone back by then
 
 
+def test_a_part_to_learn_from_does_not_know_what_went_back_later():
+    """Else a model is fitted on what its judging period says."""
+    start, valid, test = (NOON.replace(hour=hour) for hour in (8, 9, 10))
+    record(
+        {"occurred_at": start},
+        {"item": "milk", "occurred_at": start},
+        {"item": "rice", "occurred_at": valid},
+        {"item": "milk", "kind": "return", "occurred_at": valid.replace(minute=30)},
+        {"item": "rice", "kind": "return", "occurred_at": test},
+        {"occurred_at": test},
+        {"item": "milk", "occurred_at": NOON},
+    )
+    items = dict(Item.objects.values_list("pk", "external_id"))
+
+    def named(rows) -> list[str]:
+        return sorted(items[pk] for pk in rows["item_id"])
+
+    parts = frames.interest().split(
+        valid_from=valid, test_from=test, test_until=test.replace(minute=30)
+    )
+    assert named(parts.fit) == ["milk", "tea"]
+    assert named(parts.train) == ["rice", "tea"]
+    assert (named(parts.validation), named(parts.test)) == (["rice"], ["tea"])
+    assert sorted(items[row["item_id"]] for row in log()) == ["milk", "tea", "tea"]
+
+
 def test_only_what_was_before_an_instant():
     record({"occurred_at": NOON.replace(hour=9)}, {"occurred_at": NOON})
     assert len(log(until=NOON)) == 1

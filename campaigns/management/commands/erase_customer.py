@@ -1,4 +1,4 @@
-"""Erasure: one customer, from every table, with a receipt."""
+"""Erasure: one customer, everywhere, with a receipt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segmentation.management.base import StrataCommand
 
 
 class Command(StrataCommand):
-    help = "Erase a customer from every table; the answer is the receipt."
+    help = "Erase a customer everywhere; the answer is the receipt."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -27,7 +27,7 @@ from campaigns.models import (
 )
 from campaigns.services import audience, content
 from segmentation import bulk
-from segmentation.models import Customer
+from segmentation.models import Customer, Merge
 from segmentation.services import jobs, recommending
 
 Arm, Reason = Recipient.Arm, Recipient.Reason
@@ -202,14 +202,16 @@ def _write(launch: Launch, held: jobs.Held, chunk: audience.Chunk, draw: _Draw) 
         held.guard()
         with connection.cursor() as cursor:
             cursor.execute(_recipients_sql(staging), [launch.pk])
+            which: list[Any] = [launch.campaign.channel, True, launch.pk, *bounds]
             send_at = connection.ops.adapt_datetimefield_value(launch.planned_at)
             cursor.execute(
                 _DELIVERIES.format(
                     delivery=Delivery._meta.db_table,
                     recipient=Recipient._meta.db_table,
                     point=ContactPoint._meta.db_table,
+                    merge=Merge._meta.db_table,
                 ),
-                [send_at, launch.campaign.channel, True, launch.pk, *bounds],
+                [send_at, *which, *which],
             )
 
 
@@ -248,17 +250,30 @@ def _recipients_sql(staging: str) -> str:
     """
 
 
+# A device of somebody who went into the recipient by a merge is the recipient's.
 _DELIVERIES = """
     INSERT INTO {delivery}
         (launch_id, recipient_id, contact_point_id, status, attempts,
          copies_possible, send_at, reason, provider_id)
-    SELECT r.launch_id, r.id, p.id, 'planned', 0, 0, %s, '', ''
-    FROM {recipient} r
-    JOIN {point} p ON p.customer_id = r.customer_id AND p.channel = %s
-        AND p.is_active = %s
-    WHERE r.launch_id = %s AND r.arm = 'treated'
-        AND r.customer_id BETWEEN %s AND %s
-    ORDER BY r.id, p.id
+    SELECT x.launch_id, x.id, x.point_id, 'planned', 0, 0, %s, '', ''
+    FROM (
+        SELECT r.launch_id, r.id, p.id AS point_id
+        FROM {recipient} r
+        JOIN {point} p ON p.customer_id = r.customer_id AND p.channel = %s
+            AND p.is_active = %s
+        WHERE r.launch_id = %s AND r.arm = 'treated'
+            AND r.customer_id BETWEEN %s AND %s
+        UNION ALL
+        SELECT r.launch_id, r.id, p.id
+        FROM {recipient} r
+        JOIN {merge} m ON m.home_id = r.customer_id AND m.undone_at IS NULL
+        JOIN {point} p ON p.customer_id = m.merged_id AND p.channel = %s
+            AND p.is_active = %s
+        WHERE r.launch_id = %s AND r.arm = 'treated'
+            AND r.customer_id BETWEEN %s AND %s
+    ) x
+    WHERE true
+    ORDER BY x.id, x.point_id
     ON CONFLICT DO NOTHING
 """
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, Exists, F, Min, Q, QuerySet, Value, When
+from django.db.models import Case, F, Min, Q, QuerySet, Value, When
 from django.db.models.lookups import GreaterThanOrEqual
 from django.utils.translation import gettext as _
 
@@ -214,9 +214,9 @@ class Ledger:
         """What may have changed since the plan, and the reason that is then written."""
         campaign = self.launch.campaign
         agreed = audience.agreed(campaign.channel, "recipient__customer")
-        is_theirs = Q(contact_point__customer=F("recipient__customer"))
+        is_theirs = audience.is_of("recipient__customer", "contact_point__customer")
         objections = [
-            (~Q(Exists(agreed)), _("The consent was withdrawn.")),
+            (~agreed, _("The consent was withdrawn.")),
             (
                 Q(contact_point__is_active=False),
                 _("The address is not in use any more."),

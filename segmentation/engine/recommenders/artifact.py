@@ -12,6 +12,8 @@ from scipy import sparse
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+USERS = "user_ids"
+PERSONAL = ("user_vectors_", "user_items_", "ranked_")  # their rows are users
 CSR_PARTS = ("indptr", "indices", "data")
 
 
@@ -64,6 +66,36 @@ def manifest(folder: Path) -> dict[str, Any]:
             f"reads format {FORMAT}. Train the model again or use a newer version."
         )
     return dict(content)
+
+
+def forget(folder: Path, ids: NDArray[Any]) -> int:
+    """Make users unknown to a stored model, in place; answers how many it knew.
+
+    Their ids become ones that nobody has (below 0), their rows zeros. Processes that
+    have the arrays mapped see it at once.
+    """
+    content = manifest(folder)
+    users = np.load(folder / f"{USERS}.npy", mmap_mode="r+")
+    rows = np.flatnonzero(np.isin(users, ids))
+    for row in rows.tolist():
+        for name in PERSONAL:
+            if name in content["matrices"]:
+                indptr = np.load(folder / f"{name}.indptr.npy", mmap_mode="r")
+                span = slice(int(indptr[row]), int(indptr[row + 1]))
+                for part in ("indices", "data"):
+                    _zero(folder / f"{name}.{part}.npy", span)
+            elif name in content["arrays"]:
+                _zero(folder / f"{name}.npy", slice(row, row + 1))
+    users[rows] = -1 - rows  # last: a deed that is killed finds them again
+    users.flush()
+    return len(rows)
+
+
+def _zero(path: Path, span: slice) -> None:
+    array = np.load(path, mmap_mode="r+")
+    if array.size:
+        array[span] = 0
+        array.flush()
 
 
 def read(folder: Path, content: dict[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 from django.apps import apps
 from django.utils import timezone
 
-from campaigns.models import Decision, Delivery
+from campaigns.models import ContactPoint, Decision, Delivery
 from campaigns.services import planning, privacy, tracking
 from campaigns.services.tracking import Use
-from segmentation.models import AuditEntry, Customer, Event, Identity, ServedList
+from segmentation import tasks
+from segmentation.models import (
+    AuditEntry,
+    Customer,
+    Event,
+    Identity,
+    Merge,
+    ServedList,
+)
+from segmentation.services import importing, people
 from tests import storefront
 from tests.campaigns import worlds
 
@@ -118,3 +128,74 @@ def test_a_customer_is_found_by_the_shops_id_or_ours_but_never_guessed(person):
     assert privacy.find_customer(str(person.pk), source_name="shop") == other
     with pytest.raises(privacy.WhichCustomer, match="no customer"):
         privacy.find_customer("nobody")
+
+
+@pytest.fixture
+def merged(person) -> Merge:
+    """The person is known as c1 too, who is merged into them: both have devices."""
+    other = Customer.objects.get(identities__external_id="c1")
+    return people.merge(person, other)
+
+
+def test_an_export_of_the_kept_one_tells_of_those_who_went_in(person, merged):
+    found = privacy.export_customer(person)
+    names = {row["external_id"] for row in found["identities"]}
+    assert names == {"c0", "c1"}
+    addresses = {row["address"] for row in found["contact_points"]}
+    assert addresses == {f"{person.pk}/0", f"{merged.merged_id}/0"}
+    assert len(found["consents"]) == len(found["campaigns"]) == 2
+    assert len(found["merged_customers"]) == 1
+    assert privacy.export_customer(merged.merged) == found
+
+
+def test_erasing_the_kept_one_erases_those_who_went_in(person, merged):
+    numbers = [person.pk, merged.merged_id]
+    identities = [each.pk for each in Identity.objects.filter(customer=person)]
+    receipt = privacy.erase_customer(merged.merged, now=timezone.now())
+    assert receipt["customer"] == numbers[0]
+    for number in numbers:
+        for identity in identities:
+            assert rows_of(number, identity) == 0
+    assert not Customer.objects.filter(pk__in=numbers).exists()
+    assert receipt["rows"]["contact_points"] == receipt["rows"]["consents"] == 2
+    assert not Merge.objects.exists()
+
+
+def test_after_an_unmerge_each_is_told_of_alone(person, merged):
+    people.unmerge(merged)
+    assert len(privacy.export_customer(person)["contact_points"]) == 1
+    privacy.erase_customer(person, now=timezone.now())
+    assert Customer.objects.filter(pk=merged.merged_id).exists()
+    assert ContactPoint.objects.filter(customer=merged.merged_id).exists()
+
+
+def test_files_that_name_the_person_go_and_others_stay(person):
+    def brought(name: str, text: str, **more):
+        path = importing.store_upload(io.BytesIO(text.encode()), name)
+        job = importing.create_job("customers", path, columns={}, **more)
+        tasks.perform(job, importing.run_import)
+        job.refresh_from_db()
+        return path, job
+
+    hers, her_job = brought("a.csv", "customer,email\nc0,ada@example.org\n,x@y.test\n")
+    mail, _job = brought("b.csv", "customer,email\nz1, ADA@example.org\n", source="app")
+    other, _job = brought("c.csv", "customer,email\nz2,bo@example.org\n")
+    namesake, _job = brought("d.csv", "customer,email\nc0,x@y.test\n", source="app")
+    assert importing.rejects_path(her_job) is not None
+    receipt = privacy.erase_customer(person, now=timezone.now())
+    assert [path.exists() for path in (hers, mail, other, namesake)] == [
+        *(False, False),
+        *(True, True),
+    ]
+    assert importing.rejects_path(her_job) is None
+    assert receipt["files"]["uploads"] == 2
+    assert receipt["remains"] == []
+
+
+def test_a_file_that_is_to_come_in_is_kept_and_the_receipt_says_so(person):
+    path = importing.store_upload(io.BytesIO(b"customer\nc0\n"), "soon.csv")
+    job = importing.create_job("customers", path, columns={})
+    receipt = privacy.erase_customer(person, now=timezone.now())
+    assert path.exists()
+    [sentence] = receipt["remains"]
+    assert f"Import {job.pk} is not over" in sentence

@@ -9,14 +9,16 @@ import time
 import urllib.request
 
 import numpy as np
+import pandas as pd
 import pytest
 from django.core.files.storage import InMemoryStorage, storages
 from django.db import connection
 from django.urls import reverse
 
 from segmentation import conf
+from segmentation.engine import interactions, recommenders
 from segmentation.models import AuditEntry, ModelRun
-from segmentation.services import jobs, registry
+from segmentation.services import jobs, registry, unlearning
 from tests import storefront
 from tests.processes import until
 from tests.segmentation.services import behaviour
@@ -239,3 +241,30 @@ def test_the_scratch_of_a_killed_training_goes_after_a_day():
     os.utime(left, (0, 0))
     finished()
     assert not left.exists()
+
+
+def test_an_erased_customer_is_unknown_to_every_stored_run():
+    run = finished()
+    folder = registry.local_folder(run.artifact)
+    frame = pd.DataFrame({"user_id": [3, 5, 5], "item_id": [1, 1, 2], "weight": 1.0})
+    data = interactions.Interactions.from_frame(frame)
+    recommenders.create("als", n_factors=2).fit(data).save(folder / "model")
+    registry.promote(run)
+    before = registry.live_lists("discover")
+    assert unlearning.forget([5, 7]) == unlearning.Unlearned(n_runs=1)
+    assert before.rows(np.array([3, 5])).tolist() == [0, -1]  # as a web process has it
+    assert before.item_ids[1].tolist() == [0, 0]
+    model = registry.load_model(run)
+    assert model.users_.rows([3, 5]).tolist() == [0, -1]
+    assert not model.user_vectors_[1].any()
+    assert model.user_vectors_[0].any()
+    assert model.user_items_[1].sum() == 0
+    assert unlearning.forget([5]).n_runs == 0
+    assert unlearning.forget([3]).n_runs == 1
+    assert before.rows(np.array([3, 5])).tolist() == [-1, -1]
+
+
+def test_what_an_object_store_keeps_of_the_erased_is_said(far_storage):
+    run = finished()
+    [sentence] = unlearning.forget([5]).remains
+    assert sentence.startswith(f"Run {run.pk} lies in an object store")
