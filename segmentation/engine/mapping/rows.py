@@ -30,7 +30,9 @@ TOO_LARGE = Sentence(gettext_noop("is too large"))
 TOO_LONG = gettext_noop("is longer than %(most)s characters")
 FOREIGN = gettext_noop("is not %(currency)s, which amounts are kept in")
 OTHER_SIGN = gettext_noop("is in another currency than %(currency)s")
-OTHER_THAN_LINE = gettext_noop("is in another currency than its line says")
+OTHER_THAN_LINE = gettext_noop(
+    "is in another currency than the item; map its currency too"
+)
 
 
 @dataclass(frozen=True)

@@ -235,7 +235,9 @@ def test_an_item_may_have_another_currency_if_its_line_says_so():
     )
     assert found.table["item"].to_pylist() == ["a", "c", "d"]
     assert found.table["currency"].to_pylist() == ["EUR", None, "JPY"]
-    assert found.rejects.reasons == ["price is in another currency than its line says"]
+    assert found.rejects.reasons == [
+        "price is in another currency than the item; map its currency too"
+    ]
 
 
 def test_flags():

@@ -359,7 +359,8 @@ CASES = [
         "items",
         content(_google(), "utf-16-le"),
         currency="GBP",
-        new=40,
+        rejected=40,
+        reasons=("price is in another currency than the item",),
     ),
     Case("h&m articles", HM, "items", content(_hm()), new=50),
     Case(

@@ -163,11 +163,19 @@ def test_a_layout_survives_json_and_nonsense_in_it_is_named(tmp_path):
         assert "cannot be the" in refusal(path, wrong)
 
 
-@pytest.mark.parametrize("rows_after", [0, 400_000])
-def test_a_quote_that_is_never_closed_is_told_with_its_row(rows_after, tmp_path):
+@pytest.mark.parametrize(
+    ("rows_after", "sentence"),
+    [
+        (0, "In row 3 a quote is opened and never closed."),
+        (400_000, "Row 3 goes on for more than 2 MB: is a quote opened there"),
+    ],
+)
+def test_a_quote_that_is_never_closed_is_told_with_its_row(
+    rows_after, sentence, tmp_path
+):
     text = 'id,v\n1,x\n2,"open\n' + "3,some more text\n" * rows_after
     told = refusal(written(tmp_path / "file.csv", text))
-    assert told.startswith("In row 3 a quote is opened and never closed.")
+    assert told.startswith(sentence)
     one_column = written(tmp_path / "one.csv", 'id\na\n"open\nb\n')
     assert "In row 3 a quote is opened" in refusal(one_column)
 
