@@ -1,8 +1,8 @@
 """How many rows a transaction takes, so that none holds SQLite for long (DESIGN 4).
 
 The same rows take ten times as long to write where the table outgrew SQLite's cache,
-or the disk is slow or busy; so each transaction is measured, and the next is sized by it.
-PostgreSQL makes nobody wait for rows: there a transaction takes as many as it may.
+or the disk is slow or busy; so each transaction is measured and the next is sized by
+it. PostgreSQL makes nobody wait for rows: there one takes as many as it may.
 """
 
 from __future__ import annotations
