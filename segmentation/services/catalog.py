@@ -15,6 +15,7 @@ from segmentation.bulk import literals
 from segmentation.models import Identity, ImportKind, Item, Source
 from segmentation.services import changes, newcomers
 
+NEW_ROWS = 20_000  # made in one transaction: none may hold SQLite for a second
 FEW = 2000  # names that are looked up one by one rather than by reading a column
 
 
@@ -248,7 +249,10 @@ def _lookup(
     known = _known(distinct, rows, column, answer)
     unknown = distinct.filter(pc.invert(pc.is_in(distinct, known.names)))
     if len(unknown):
-        create(unknown)
+        # In their order, so that ids do not depend on how many a set takes.
+        unknown = unknown.take(pc.sort_indices(unknown))
+        for start in range(0, len(unknown), NEW_ROWS):
+            create(unknown.slice(start, NEW_ROWS))
         known = _known(distinct, rows, column, answer)
     return known
 

@@ -39,10 +39,10 @@ from segmentation.models import (
     UndoJob,
 )
 from segmentation.services import changes, claims, consents, jobs
-from segmentation.services.importing import leftovers
+from segmentation.services.importing import leftovers, pacing
 from segmentation.services.importing.leftovers import EMPTIED, IN_USE, PASSED
 
-CHUNK_ROWS = 20_000  # none may hold SQLite for a second (DESIGN 4)
+CHUNK_ROWS = 20_000  # at most: none may hold SQLite for a second (DESIGN 4)
 BLOCKS = 2000  # of PostgreSQL's 8 kB
 WAIT_SECONDS = 3.0
 OF_ANOTHER, CHANGED_SINCE = "of_another", "changed_since"
@@ -134,6 +134,7 @@ class _Undoing:
 
     def __init__(self, job: ImportJob, held: jobs.Held) -> None:
         self._job, self._held = job, held
+        self._pace = pacing.Pace(CHUNK_ROWS)  # of events
         self._undo: UndoJob = held.job  # type: ignore[assignment]
         undo = self._undo
         self.n_seen = undo.rows_removed + undo.rows_restored + undo.rows_kept
@@ -232,7 +233,7 @@ class _Undoing:
         first = _first_event(self._job.pk, 0)
         found = first is not None
         while first is not None:
-            step = BLOCKS if literals.is_postgres() else CHUNK_ROWS
+            step = BLOCKS if literals.is_postgres() else self._pace.n_rows
             place = _between(first, first + step)
             self._chunk(partial(self._remove_events, place), _("Removing events"))
             first = _first_event(self._job.pk, first + step)
@@ -240,7 +241,7 @@ class _Undoing:
 
     def _remove_events(self, place: str) -> dict[str, int]:
         ours = f"FROM {EVENTS} WHERE {place} AND import_id = {self._job.pk}"
-        with connection.cursor() as cursor:
+        with self._pace.held(), connection.cursor() as cursor:
             cursor.execute(
                 f"DELETE FROM {EventDetail._meta.db_table} "
                 f"WHERE event_key IN (SELECT event_key {ours})"

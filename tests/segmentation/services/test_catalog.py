@@ -31,6 +31,22 @@ def test_known_names_create_nothing():
     assert Item.objects.count() == 2
 
 
+def test_many_new_names_are_made_in_sets_and_in_their_order(monkeypatch):
+    monkeypatch.setattr(catalog, "NEW_ROWS", 2)
+    create, sizes = newcomers.create_items, []
+
+    def counted(some, import_id):
+        sizes.append(len(some))
+        create(some, import_id)
+
+    monkeypatch.setattr(newcomers, "create_items", counted)
+    wanted = names("tea", "茶", "ale", "Milk", "éclair")
+    found = catalog.items(wanted).of(wanted).to_pylist()
+    assert sizes == [2, 2, 1] and None not in found
+    by_id = Item.objects.order_by("pk").values_list("external_id", flat=True)
+    assert list(by_id) == ["Milk", "ale", "tea", "éclair", "茶"]
+
+
 @pytest.mark.parametrize("few", [0, 10_000])
 def test_few_and_many_names_are_found_alike(few, monkeypatch):
     monkeypatch.setattr(catalog, "FEW", few)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 import pytest
@@ -22,7 +23,7 @@ from segmentation.models import (
 )
 from segmentation.models.fields import fingerprint
 from segmentation.services import events, importing, jobs
-from segmentation.services.importing import applying, reading, staging
+from segmentation.services.importing import applying, pacing, reading, staging
 from tests.segmentation.services.imports import (
     bring_in,
     counts,
@@ -416,6 +417,40 @@ def many(n: int = 7) -> str:
 
 class Killed(BaseException):
     """What a SIGTERM does to a worker in the middle of a chunk."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("n_chunks", range(1, 5))
+def test_a_killed_import_loses_no_row_whatever_its_pace_was(
+    n_chunks, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(applying, "APPLY_ROWS", 3)
+    monkeypatch.setattr(pacing, "FIRST_ROWS", 1)
+    monkeypatch.setattr(pacing, "LEAST_ROWS", 1)
+    job = queue("events", write(tmp_path, many()), SALES)
+    with monkeypatch.context() as patched:
+        patched.setattr(events, "insert", dying_after(n_chunks))
+        with contextlib.suppress(Killed), jobs.hold(job) as held:
+            importing.run_import(job, held)
+    job.refresh_from_db()
+    if job.status != "done":  # PostgreSQL has no pace, and less chunks
+        monkeypatch.setattr(pacing, "FIRST_ROWS", 2)
+        with jobs.hold(job) as held:
+            importing.run_import(job, held)
+    assert (job.rows_new, job.rows_duplicate) == (7, 0)
+    assert Event.objects.count() == 7
+
+
+def dying_after(n_chunks: int):
+    insert, inserted = events.insert, []
+
+    def insert_or_die(staging_name, **options):
+        if len(inserted) == n_chunks:
+            raise Killed
+        inserted.append(1)
+        return insert(staging_name, **options)
+
+    return insert_or_die
 
 
 @pytest.mark.django_db(transaction=True)
