@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -126,18 +127,22 @@ class ImportJobAdmin(ImportSteps, JobAdmin):
         ]
 
     def _bring_in(self, request: HttpRequest, tried: ImportJob) -> str:
-        """The same file, read the same way, for good."""
-        job = importing.create_job(
-            tried.kind,
-            tried.path,
-            columns=tried.columns,
-            source=tried.source.name,
-            encoding=tried.encoding,
-            layout=tried.layout,
-            rules=tried.rules,
-            original_name=tried.original_name,
-            actor=request.user,
-        )
+        """The same file, read the same way, for good; once, whoever clicks twice."""
+        with transaction.atomic():
+            ImportJob.objects.select_for_update().get(pk=tried.pk)
+            if not _can_come_in(tried):
+                raise jobs.Refused(_("“%(file)s” came in already.") % {"file": tried})
+            job = importing.create_job(
+                tried.kind,
+                tried.path,
+                columns=tried.columns,
+                source=tried.source.name,
+                encoding=tried.encoding,
+                layout=tried.layout,
+                rules=tried.rules,
+                original_name=tried.original_name,
+                actor=request.user,
+            )
         changes = {"file": [None, str(job)], "columns": [None, job.columns]}
         audit.record(request.user, "import", job, changes)
         tasks.hint(job)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
+from dataclasses import replace
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
+from segmentation.admin import imports
+from segmentation.admin.imports import ImportJobAdmin
 from segmentation.forms import seal, unseal
 from segmentation.models import (
     ImportJob,
@@ -116,6 +122,49 @@ def test_a_file_is_brought_in_once(analyst):
     analyst.post(page(ImportJob, "do", tried.pk, "bring_in"))
     analyst.post(page(ImportJob, "do", tried.pk, "bring_in"))
     assert ImportJob.objects.filter(is_dry_run=False).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_bring_a_file_in_once(analyst, monkeypatch):
+    say(analyst, upload(analyst), "run", **PURCHASES)
+    perform(ImportJob, importing.run_import)
+    tried = ImportJob.objects.get()
+    together = threading.Barrier(2)
+    check = imports._can_come_in
+
+    def checked(job):
+        answer = check(job)
+        if not connection.in_atomic_block:  # the page's own check, before the deed's
+            together.wait(10)
+        return answer
+
+    monkeypatch.setattr(ImportJobAdmin, "get_deeds", deeds_that_fit(checked))
+
+    def click():
+        client = Client()
+        client.force_login(get_user_model().objects.get())
+        client.post(page(ImportJob, "do", tried.pk, "bring_in"))
+        connection.close()
+
+    clicks = [threading.Thread(target=click) for _number in range(2)]
+    for each in clicks:
+        each.start()
+    for each in clicks:
+        each.join()
+    assert ImportJob.objects.filter(is_dry_run=False).count() == 1
+
+
+def deeds_that_fit(check):
+    """The deeds of an import, with another way to ask whether it can come in."""
+    get_deeds = ImportJobAdmin.get_deeds
+
+    def deeds(admin):
+        return [
+            replace(deed, fits=check) if deed.name == "bring_in" else deed
+            for deed in get_deeds(admin)
+        ]
+
+    return deeds
 
 
 def test_deeds_work_by_the_addresses_that_their_buttons_have(analyst):

@@ -16,7 +16,9 @@ from django.utils.translation import gettext as _
 from segmentation.engine import cleaning, mapping
 from segmentation.engine.cells import harmless
 from segmentation.engine.sentences import Sentence
+from segmentation.models import ImportKind
 from segmentation.services.importing import reading
+from segmentation.services.importing.sealing import HIDDEN, SECRET
 from segmentation.services.saying import say
 
 SHOWN = 20  # that a page tells; the file has them all
@@ -24,9 +26,14 @@ MOST_REASONS = 50  # that are counted apart
 
 
 class RejectsFile:
-    """Writes refused rows in the order of the chunks they were found in."""
+    """Writes refused rows in the order of the chunks they were found in.
 
-    def __init__(self, file: TextIO, reader: reading.Reader) -> None:
+    The file has them as they came. What a page tells of the first ones stays in a
+    table, so e-mails, names and phones are dots there.
+    """
+
+    def __init__(self, file: TextIO, reader: reading.Reader, kind: str) -> None:
+        self._is_personal = kind == ImportKind.CUSTOMERS
         self.n = 0
         self.n_ragged = 0
         self.first: list[list[Any]] = []  # row, column, value, reason
@@ -87,7 +94,9 @@ class RejectsFile:
         told = (number, column, value, self._count(column, reason))
         self._writer.writerow([harmless(cell) for cell in (*cells, *told)])
         if len(self.first) < SHOWN:
-            self.first.append(list(told))
+            is_secret = column in SECRET or (self._is_personal and not column)
+            shown = HIDDEN if is_secret and value else value
+            self.first.append([number, column, shown, told[-1]])
         self.n += 1
 
     def _count(self, column: str, reason: str) -> str:

@@ -9,6 +9,7 @@ from django.db.models.functions import Cast
 from segmentation.models import Customer
 from segmentation.models.fields import decrypt, encrypt
 
+HIDDEN = "•••"  # what names a person is stored encrypted, and nowhere else
 SECRET = frozenset({"email", "name", "phone"})
 HASHED = frozenset({"email", "phone"})
 

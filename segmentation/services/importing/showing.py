@@ -15,7 +15,6 @@ from segmentation.models import (
 from segmentation.services.importing import sealing
 
 SHOWN = 20
-HIDDEN = "•••"  # what names a person is stored encrypted, and nowhere else
 _HASHES = {"email_hash", "phone_hash"}
 
 
@@ -57,6 +56,6 @@ def _readable(shown: list[list[Any]]) -> list[list[Any]]:
         if column == "category_id":
             column, old, new = "category", names.get(old), names.get(new)
         elif column in sealing.SECRET:
-            old, new = (HIDDEN if value else "" for value in (old, new))
+            old, new = (sealing.HIDDEN if value else "" for value in (old, new))
         readable.append([name, column, old, new])
     return readable

@@ -110,7 +110,7 @@ def _read_through(
         (folder / REJECTS).open("w", newline="", encoding="utf-8-sig") as file,
         pa.ipc.new_file(folder / STAGED, schema) as sink,
     ):
-        rejects = RejectsFile(file, reader)
+        rejects = RejectsFile(file, reader, job.kind)
         for chunk in reader.chunks:
             clean = mapping.canonical(chunk, plan)
             table, refused = unknown.parted(clean)

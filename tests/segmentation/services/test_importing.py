@@ -364,6 +364,14 @@ def test_a_file_of_nothing_but_bad_rows_is_done_and_says_so(tmp_path):
     assert counts(job) == (0, 0, 0, 0, 2, 0)
 
 
+def test_what_a_page_tells_of_rejected_customers_names_nobody(tmp_path):
+    long = "a" * 30 + "@example.com"
+    lines = f"customer,locale,email\nc-1,{'x' * 30},{long}\nc-2,de,b@example.com,more\n"
+    job = bring_in("customers", write(tmp_path, lines))
+    assert long in str(rejects(job)) and "b@example.com" in str(rejects(job))
+    assert job.rows_rejected == 2 and "example.com" not in str(job.findings)
+
+
 def test_rejects_are_harmless_and_come_in_again_when_mended(tmp_path):
     columns = {"item": "item", "title": "row", "price": "value"}
     text = 'item,row,value\n=1+1,+49 says,x\nb,"@b, c",-\nc,-c,1\n'
