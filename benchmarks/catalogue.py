@@ -126,7 +126,7 @@ def _write(folder: Path, n: int) -> tuple[Path, Path, int]:
         elif name == "category":
             table.loc[mine, name] = np.roll(categories, 1)[mine]
         else:
-            table.loc[mine, name] += " (new)"
+            table.loc[mine, name] += "*"
     table.to_csv(folder / "after.csv", index=False)
     return folder / "before.csv", folder / "after.csv", len(table)
 
@@ -151,8 +151,8 @@ def _noted(import_id: int) -> Differences:
     names = {None: "", **dict(Category.objects.values_list("pk", "name"))}
     found: Differences = {}
     for change in ImportChange.objects.filter(import_id=import_id).iterator():
-        for name, old in change.before.items():
-            new = change.after[name]
+        for name, new in change.after.items():
+            old = change.before[name]
             if name == "category_id":
                 name, old, new = "category", names[old], names[new]
             found[items[change.object_id], name] = (old, new)
