@@ -148,7 +148,8 @@ def _noted(import_id: int) -> Differences:
     from segmentation.models import Category, ImportChange, Item
 
     items = dict(Item.objects.values_list("pk", "external_id"))
-    names = {None: "", **dict(Category.objects.values_list("pk", "name"))}
+    names: dict[int | None, str] = {None: ""}
+    names.update(Category.objects.values_list("pk", "name"))
     found: Differences = {}
     for change in ImportChange.objects.filter(import_id=import_id).iterator():
         for name, new in change.after.items():

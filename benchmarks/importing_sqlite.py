@@ -274,7 +274,8 @@ def _undo(_path: Path) -> dict[str, Any]:
     from segmentation.models import Event, ImportJob
     from segmentation.services import importing
 
-    undo = importing.create_undo(ImportJob.objects.filter(is_dry_run=False).last())
+    job = ImportJob.objects.filter(is_dry_run=False).latest("pk")
+    undo = importing.create_undo(job)
     start = time.perf_counter()
     tasks.perform(undo, importing.run_undo)
     seconds = time.perf_counter() - start
