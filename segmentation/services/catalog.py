@@ -21,11 +21,12 @@ FEW = 2000  # names that are looked up one by one rather than by reading a colum
 
 @dataclass(frozen=True)
 class Written:
-    """How many rows a set brought: new, changed, and equal to what was there."""
+    """How many rows a set brought: new, changed, equal to what was there, double."""
 
     n_new: int
     n_updated: int
     n_unchanged: int
+    n_duplicate: int = 0
 
 
 @dataclass(frozen=True)

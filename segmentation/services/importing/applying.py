@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -254,6 +254,8 @@ def _write_customers(
     known = catalog.customers(job.source, names, import_id=job.pk)
     customer_ids = known.of(names)
     said, part = part, part.append_column("customer_id", customer_ids)
+    # Two ids of the file may be one person by now: of their lines too the last wins.
+    part, n_duplicate = _last_of_each(part, "customer_id")
     part = part.drop_columns(
         [name for name in part.column_names if name.startswith(mapping.CONSENT)]
     )
@@ -267,7 +269,8 @@ def _write_customers(
         held.guard()
         claims.write(told_rows)
         consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
-        mark(catalog.upsert_customers(staging, columns, job.pk))
+        written = catalog.upsert_customers(staging, columns, job.pk)
+        mark(replace(written, n_duplicate=n_duplicate))
 
 
 def _undone(write: Write) -> Write:
@@ -300,7 +303,7 @@ def _mark(
         "rows_new": written.n_new,
         "rows_updated": written.n_updated,
         "rows_unchanged": written.n_unchanged,
-        "rows_duplicate": applied.n_duplicate,
+        "rows_duplicate": applied.n_duplicate + written.n_duplicate,
     }
     totals: dict[str, Any] = {
         name: getattr(job, name) + more for name, more in counts.items()

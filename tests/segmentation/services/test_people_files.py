@@ -106,3 +106,15 @@ def test_a_file_of_other_columns_takes_nothing_back_that_the_source_told(tmp_pat
     who = Customer.objects.get()
     (told,) = claims.about({who.pk})[who.pk]
     assert told.values == {"name": "Anna", "phone": "0123"}
+
+
+def test_two_ids_of_one_person_in_a_file_are_one_customer_and_the_last_wins(tmp_path):
+    shop = source("shop")
+    kept, merged = customer((shop, "1")), customer((shop, "2"))
+    people.merge(kept, merged)
+    path = imports.write(tmp_path, "customer,name\n1,Ann\n2,Anna\n3,Bob\n")
+    dry = imports.bring_in("customers", path, dry_run=True)
+    job = imports.bring_in("customers", path)
+    assert imports.counts(job) == imports.counts(dry) == (1, 1, 0, 1, 0, 0)
+    kept.refresh_from_db()
+    assert kept.name == "Anna"
