@@ -5,7 +5,7 @@ The flow, file by file:
     file    -> rows            services/importing.py
     shop    -> events          services/events.py      (the only writer of Event)
     events  -> matrix          frames.py
-    matrix  -> model run       services/training.py, services/registry.py
+    matrix  -> model run       services/training/, services/registry.py
     run     -> top-N lists     services/recommending.py
     vectors -> segments        services/segmenting.py
     rows    -> answers         queries.py

@@ -28,13 +28,14 @@ from segmentation.models.imports import (
     UndoJob,
 )
 from segmentation.models.jobs import Job
+from segmentation.models.lists import ListRule, ServedList
 from segmentation.models.people import (
     CustomerClaim,
     Merge,
     QualityReport,
     Suspicion,
 )
-from segmentation.models.runs import ModelRun, Purpose, ServedList
+from segmentation.models.runs import ListRefresh, ModelRun, Purpose, TrainingPlan
 from segmentation.models.segments import (
     Membership,
     MembershipHistory,
@@ -62,6 +63,8 @@ __all__ = [
     "ItemChange",
     "Job",
     "Kind",
+    "ListRefresh",
+    "ListRule",
     "Mapping",
     "Membership",
     "MembershipHistory",
@@ -77,5 +80,6 @@ __all__ = [
     "SigningSecret",
     "Source",
     "Suspicion",
+    "TrainingPlan",
     "UndoJob",
 ]

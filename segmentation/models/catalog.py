@@ -123,6 +123,8 @@ class Customer(models.Model):
     locale = models.CharField(_("locale"), max_length=20, blank=True)
     timezone = models.CharField(_("time zone"), max_length=50, blank=True)
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    # What somebody who said no did is not learned from; they see what everybody sees.
+    personalised = models.BooleanField(_("may be personalised"), db_default=True)
     import_id = models.BigIntegerField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("known since"))
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -130,6 +132,13 @@ class Customer(models.Model):
     class Meta:
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=models.Q(personalised=False),
+                name="customer_not_personalised",
+            )
+        ]
 
     def __str__(self) -> str:
         return _("customer %(id)s") % {"id": self.pk}

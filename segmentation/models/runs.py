@@ -1,8 +1,6 @@
-"""ModelRun: one training, what it was made from and how good it was."""
+"""ModelRun: one training, what it was made from, how good it was, and when anew."""
 
 from __future__ import annotations
-
-import uuid
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -43,6 +41,22 @@ class ModelRun(Job):
     gate = models.JSONField(_("gate"), default=dict, blank=True)
     artifact = models.CharField(_("artifact"), max_length=200, blank=True)
     promoted_at = models.DateTimeField(_("live since"), null=True, blank=True)
+    # What was tried so far, written after each trial: a killed search goes on from it.
+    trials = models.JSONField(_("trials"), default=list, blank=True, editable=False)
+    # What the run would take, before it began: {"memory_mb", "seconds", …}.
+    estimate = models.JSONField(_("estimate"), default=dict, blank=True)
+    # The artifact its lists are served from: its own, or that of the last refresh.
+    lists = models.CharField(_("lists"), max_length=200, blank=True, editable=False)
+    refreshed_at = models.DateTimeField(_("lists refreshed"), null=True, blank=True)
+    plan = models.ForeignKey(
+        "segmentation.TrainingPlan",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="runs",
+        verbose_name=_("training plan"),
+    )
+    due_at = models.DateTimeField(_("was due"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("model run")
@@ -57,6 +71,9 @@ class ModelRun(Job):
                 condition=~models.Q(stage="live") | ~models.Q(artifact=""),
                 name="a_live_run_has_an_artifact",
             ),
+            models.UniqueConstraint(
+                fields=["plan", "due_at"], name="one_run_an_appointment"
+            ),
         ]
         indexes = [models.Index(fields=["status"], name="model_run_status")]
 
@@ -64,25 +81,63 @@ class ModelRun(Job):
         return f"{self.algorithm} · {self.purpose} · {self.pk}"
 
 
-class ServedList(models.Model):
-    """A list that was given out, so that events can name it."""
+class TrainingPlan(models.Model):
+    """When a purpose is trained anew: by cron, or when enough new events came."""
 
-    recommendation_id = models.UUIDField(
-        unique=True, default=uuid.uuid4, editable=False
-    )
-    served_at = models.DateTimeField(_("served"), auto_now_add=True, db_index=True)
-    run = models.ForeignKey(
-        ModelRun, models.SET_NULL, null=True, related_name="+", verbose_name=_("run")
-    )
-    identity_id = models.BigIntegerField(_("identity"), null=True, db_index=True)
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    algorithm = models.CharField(_("algorithm"), max_length=40)
     purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose)
-    placement = models.CharField(_("placement"), max_length=60, blank=True)
-    list_source = models.CharField(_("source of the list"), max_length=20)
-    item_ids = models.JSONField(_("items"), default=list)
+    params = models.JSONField(_("parameters"), default=dict, blank=True)
+    cron = models.CharField(
+        _("cron"),
+        max_length=80,
+        blank=True,
+        help_text=_("Five fields in shop time, such as “0 4 * * 1”: Mondays at 4."),
+    )
+    new_events = models.PositiveIntegerField(
+        _("new events"),
+        null=True,
+        blank=True,
+        help_text=_("Train as soon as so many events came since the last training."),
+    )
+    goes_live = models.BooleanField(
+        _("goes live by itself"),
+        default=False,
+        help_text=_("If it passes the gate. Otherwise somebody decides."),
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("served list")
-        verbose_name_plural = _("served lists")
+        verbose_name = _("training plan")
+        verbose_name_plural = _("training plans")
 
     def __str__(self) -> str:
-        return str(self.recommendation_id)
+        return self.name
+
+
+class ListRefresh(Job):
+    """New lists of a live run from newer behaviour, without learning anew."""
+
+    task = "segmentation.tasks.refresh_lists"
+    queue = "train"
+
+    run = models.ForeignKey(
+        ModelRun, models.CASCADE, related_name="refreshes", verbose_name=_("model run")
+    )
+    counts = models.JSONField(_("counts"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("refresh of lists")
+        verbose_name_plural = _("refreshes of lists")
+        indexes = [models.Index(fields=["status"], name="list_refresh_status")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run"],
+                condition=models.Q(status__in=("queued", "running")),
+                name="one_refresh_at_a_time",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} · {self.pk}"
