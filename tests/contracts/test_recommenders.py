@@ -27,8 +27,9 @@ SMALL["rules"] = {
     ]
 }
 SMALL["blend"] = {"members": ("ease", "als"), "member_params": {"als": SMALL["als"]}}
+NEURAL = ("ncf", "towers")  # they need TensorFlow
 EVERY = [
-    pytest.param(name, marks=[pytest.mark.slow] if name == "ncf" else [])
+    pytest.param(name, marks=[pytest.mark.slow] if name in NEURAL else [])
     for name in recommenders.names()
 ]
 every = pytest.mark.parametrize("name", EVERY)
