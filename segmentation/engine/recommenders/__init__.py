@@ -25,7 +25,7 @@ RECOMMENDERS = {
     "content": "content.Content",
     "rules": "rules.Rules",
     "blend": "blend.Blend",
-    "cold_start": "blend.ColdStart",
+    "cold_start": "cold_start.ColdStart",
 }
 
 
