@@ -88,7 +88,7 @@ class Data:
         self,
         weights: Mapping[str, float] | None = None,
         half_life: float | None = None,
-        amount: str = NONE,
+        amount: str | None = None,
     ) -> Data:
         """The same parts with other weights, without another look at the database.
 
@@ -99,7 +99,7 @@ class Data:
         if weights is not None and int(Kind.RATING) not in kinds:
             named = {int(telling.KINDS[name]): w for name, w in weights.items()}
             kinds = {kind: w for kind, w in (kinds | named).items() if w > 0}
-        weighting = Weighting(kinds, half_life, amount)
+        weighting = Weighting(kinds, half_life, amount or NONE)
         return dataclasses.replace(self, weighting=weighting)
 
     @property

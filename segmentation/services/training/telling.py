@@ -32,6 +32,9 @@ PROTOCOL: dict[str, Any] = {
     "split": TEMPORAL,
     "folds": 5,
     "signal": AUTO,
+    # The budget of a search for parameters; without one the few candidates are tried.
+    "trials": None,
+    "minutes": None,
     "kind_weights": None,
     "half_life_days": None,
     "amount": None,
