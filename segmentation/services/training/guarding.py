@@ -25,6 +25,7 @@ LINE_BYTES = 170  # a line of the log: read, cut into three parts, weighed
 CELL_BYTES = 12  # of a CSR matrix
 SCORES_MB = 100  # dense scores of a block of customers, and their ranking
 TENSORFLOW_MB = 700
+AT_LEAST_SECONDS = 1  # to start, and to write
 LISTED_BYTES = 50 * 16  # of a customer
 
 
@@ -200,6 +201,7 @@ def estimate(
     scored = sum(each.score_seconds for each in costs) * cells
     scored += (2 + more_fits) * max(each.score_seconds for each in costs) * cells
     seconds = sum(each.seconds for each in costs) + (2 + more_fits) * slowest + scored
+    seconds += AT_LEAST_SECONDS
     return {
         "memory_mb": round((lines + largest + lists) / MB + SCORES_MB),
         "seconds": round(seconds + 3e-6 * shape.lines, 1),
