@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -63,6 +65,29 @@ KEPT_DAYS = {"UPLOADS": 90, "STAGING": 7, "REJECTS": 90, "EXPORTS": 7}
 def kept_days(name: str) -> float:
     """How long files are kept: a key of KEPT_DAYS, set as STRATA_KEEP_NAME_DAYS."""
     return float(getattr(settings, f"STRATA_KEEP_{name}_DAYS", KEPT_DAYS[name]))
+
+
+MEMORY_SHARE = 0.75  # of the machine: the database and the web have to live, too
+
+
+def train_memory_mb() -> int:
+    """Megabytes that a training may need; three quarters of the machine's if unset."""
+    told = getattr(settings, "STRATA_TRAIN_MEMORY_MB", 0)
+    return int(told or MEMORY_SHARE * _machine_bytes() / 1e6)
+
+
+def train_minutes() -> int:
+    """Minutes that a training may take; a night if unset."""
+    return int(getattr(settings, "STRATA_TRAIN_MINUTES", 0) or 480)
+
+
+def _machine_bytes() -> int:
+    """Memory of this machine, or of the container where that has less (cgroup v2)."""
+    own = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        return min(own, limit)
+    return own
 
 
 def public_url() -> str:

@@ -24,6 +24,7 @@ from segmentation.models import (
     Source,
 )
 from segmentation.models.fields import EncryptedField
+from segmentation.services import personalisation
 from segmentation.templatetags.strata import number
 
 
@@ -103,7 +104,7 @@ class CustomerAdmin(SmallTables, StrataAdmin):
     export_table = "customers"
     change_form_template = "segmentation/admin/customer.html"
     list_display = ("__str__", "known_as", "in_segments", "locale", "created_at")
-    list_filter = ("locale",)
+    list_filter = ("personalised", "locale")
     search_fields = ("identities__external_id", "identities__visitor_id")
     search_help_text = _("Customer id or visitor id; names and addresses are encrypted")
     readonly_fields = ("created_at", "updated_at")
@@ -137,6 +138,9 @@ class CustomerAdmin(SmallTables, StrataAdmin):
         }
         if hashes:
             Customer.objects.filter(pk=obj.pk).update(**hashes)
+        if "personalised" in form.changed_data:
+            # Also who went into them, and the segments that they leave.
+            personalisation.record(obj, obj.personalised, actor=request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers come with data or through the API, with an identity

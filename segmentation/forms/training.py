@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from segmentation.engine import clustering, recommenders
 from segmentation.models import Purpose
-from segmentation.services.training import PROTOCOL
+from segmentation.services.training import telling
 
 
 class TrainForm(forms.Form):
@@ -45,9 +45,8 @@ class TrainForm(forms.Form):
         """Parameters that the algorithm does not know are found before it trains."""
         data = super().clean() or self.cleaned_data
         if {"algorithm", "params"} <= data.keys():
-            own = {k: v for k, v in data["params"].items() if k not in PROTOCOL}
             try:
-                recommenders.create(data["algorithm"], **own)
+                telling.check(data["algorithm"], data["params"])
             except (TypeError, ValueError) as error:
                 self.add_error("params", str(error))
         return data

@@ -1,6 +1,7 @@
 """Consent that a file of customers tells, handed on to whoever keeps it.
 
-Segmentation keeps no consent. An app that does registers a keeper when it is ready.
+Segmentation keeps whether somebody may be personalised (``personalisation``). An app
+that keeps more registers a keeper when it is ready.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def lists_for(customer_ids: np.ndarray, n: int, purpose: str) -> Bulk:
     if lists is None:
         return Bulk(None, top)
     rows = lists.rows(customer_ids)
-    found = np.flatnonzero(rows >= 0)
+    found = np.flatnonzero((rows >= 0) & ~np.isin(customer_ids, queries.left_out()))
     for start in range(0, len(found), BLOCK_ROWS):
         block = found[start : start + BLOCK_ROWS]
         top[block] = _first_usable(lists.item_ids[rows[block]], unavailable, n)
@@ -94,7 +94,7 @@ def recommend_for(
     row = -1
     if lists is not None and customer_id is not None:
         row = int(lists.rows(np.array([customer_id]))[0])
-    if lists is not None and row >= 0:
+    if lists is not None and row >= 0 and not queries.is_left_out(customer_id or 0):
         ids, scores = lists.item_ids[row], lists.scores[row]
         source, reason = PERSONAL, _personal_reason(purpose)
     else:

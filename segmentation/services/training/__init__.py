@@ -1,8 +1,10 @@
 """One training: load, choose on validation, judge once, refit on all, write lists.
 
-loading   rows → the parts of a training
-choosing  which parameters, on the second part
-judging   how good, on the third
+telling   what a run may be told, and what it may not
+loading   rows → the parts of a training (splitting, labelling)
+guarding  whether there is memory and time for it
+choosing  which parameters, on the second part (weighing: of the data)
+judging   how good, on the third (rating: of ratings)
 writing   the lists, as arrays of the artifact
 """
 
@@ -17,9 +19,10 @@ from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
 from segmentation.services import jobs, registry
+from segmentation.services.training import guarding, rating, telling, weighing
 from segmentation.services.training.choosing import candidates, choose
 from segmentation.services.training.judging import judge, write_judged
-from segmentation.services.training.loading import PROTOCOL, load, snapshot
+from segmentation.services.training.loading import PROTOCOL, Data, load, snapshot
 from segmentation.services.training.steps import Clock, Steps
 from segmentation.services.training.writing import write_lists
 
@@ -63,9 +66,8 @@ def create_run(
             _("%(name)s only ranks what somebody already bought; it cannot discover.")
             % {"name": algorithm}
         )
-    own = {k: v for k, v in (params or {}).items() if k not in PROTOCOL}
     try:
-        recommenders.create(algorithm, **own)
+        telling.check(algorithm, params or {})
     except (TypeError, ValueError) as error:
         raise jobs.Refused(str(error)) from error
     return ModelRun.objects.create(
@@ -91,37 +93,56 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
     steps.go(_("Loading interactions"))
     with clock.measure("load"):
         data = load(run)
-    tried = candidates(run)
+        tried = candidates(run)
+        guard(run, data, tried, steps)
     steps.total = len(tried) + 4
     with clock.measure("fit"):
         params, chosen = choose(run, data, tried, task, steps)
+        weighed = weighing.choose(run, data, params, task, steps)
+    learned = data
+    if weighed is not None:
+        learned, params = weighed.data, weighed.params
+        chosen |= {task: weighed.result.as_dict(), "tried_data": weighed.tried}
     steps.go(_("Judging"))
     with clock.measure("evaluate"):
         judged = recommenders.create(run.algorithm, **params)
-        judged.fit(data.train, on_epoch=steps.epoch)
+        judged.fit(learned.train, on_epoch=steps.epoch)
+        # On the same targets, whatever the weights leave out.
         results = judge(judged, data, task)
+        errors = rating.judge(judged, params, data, run.seed, steps)
     steps.go(_("Learning from everything"))
     with clock.measure("refit"):
         final = recommenders.create(run.algorithm, **params)
-        final.fit(data.everything, on_epoch=steps.epoch)
+        final.fit(learned.everything, on_epoch=steps.epoch)
     steps.go(_("Writing lists"))
     with registry.new_artifact(run) as (folder, name), clock.measure("lists"):
         final.save(folder / "model")
-        write_lists(run, final, data.everything, folder / "lists")
+        write_lists(run, final, learned.everything, folder / "lists")
         write_judged(results, folder / "judged")
+    metrics = {task: result.as_dict() for task, result in results.items()}
     steps.held.write(
         artifact=name,
-        chosen_params=params,
+        chosen_params={"data": learned.chosen, **params},
         protocol=data.protocol,
-        snapshot=snapshot(data.everything),
+        snapshot=snapshot(learned.everything),
         code_version=code_version(),
         curve=steps.curve,
         timings=clock.seconds,
-        metrics={task: result.as_dict() for task, result in results.items()}
+        metrics=metrics
+        | ({"ratings": errors} if errors else {})
         | {"validation": chosen},
     )
     steps.held.write(gate=registry.gate(run))
     steps.go(_("Done"))
+
+
+def guard(run: ModelRun, data: Data, tried: list[dict[str, Any]], steps: Steps) -> None:
+    """Write down what the run would take; Refused where that is above the budget."""
+    shape = guarding.Shape.of(data.everything)
+    more_fits = weighing.n_fits(run, data)
+    estimated = guarding.estimate(run.algorithm, tried, shape, more_fits=more_fits)
+    steps.held.write(estimate=estimated)
+    guarding.refuse_above(estimated)
 
 
 def code_version() -> str:

@@ -8,13 +8,14 @@ from django.utils.translation import gettext as _
 
 from segmentation.engine import evaluation, recommenders
 from segmentation.models import ModelRun
-from segmentation.services.training.loading import PROTOCOL, Data
+from segmentation.services.training import telling
+from segmentation.services.training.loading import Data
 from segmentation.services.training.steps import Steps
 
 
 def candidates(run: ModelRun) -> list[dict[str, Any]]:
     """The parameters that were asked for, else those worth trying."""
-    asked = {k: v for k, v in run.params.items() if k not in PROTOCOL}
+    asked = telling.own_params(run.algorithm, run.params)
     kind = recommenders.kind(run.algorithm)
     tried = kind.candidates(run.purpose) or [{}]
     seeded = {"seed": run.seed} if "seed" in kind().params else {}
