@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from segmentation.engine.interactions import DataError
 from segmentation.engine.recommenders.base import OnEpoch, cosine, require
 from segmentation.engine.recommenders.rated import Rated
+from segmentation.engine.recommenders.spaces import Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
@@ -59,6 +60,15 @@ class Towers(Rated):
         self.dropout = dropout
         self.weight_decay = weight_decay
         self.seed = seed
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "n_factors": Whole(4, 64, log=True),
+            "learning_rate": Real(1e-3, 0.1, log=True),
+            "dropout": Real(0.0, 0.8),
+            "weight_decay": Real(0.1, 20.0, log=True),
+        }
 
     def _check_params(self) -> None:
         require(self.n_factors >= 1, "n_factors must be at least 1.")
