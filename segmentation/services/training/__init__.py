@@ -17,7 +17,7 @@ from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
 from segmentation.services import jobs, registry
-from segmentation.services.training.choosing import candidates, choose
+from segmentation.services.training.choosing import check_budget, choose
 from segmentation.services.training.judging import judge, write_judged
 from segmentation.services.training.loading import PROTOCOL, load, snapshot
 from segmentation.services.training.steps import Clock, Steps
@@ -63,6 +63,7 @@ def create_run(
             _("%(name)s only ranks what somebody already bought; it cannot discover.")
             % {"name": algorithm}
         )
+    check_budget(params or {})
     own = {k: v for k, v in (params or {}).items() if k not in PROTOCOL}
     try:
         recommenders.create(algorithm, **own)
@@ -91,10 +92,8 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
     steps.go(_("Loading interactions"))
     with clock.measure("load"):
         data = load(run)
-    tried = candidates(run)
-    steps.total = len(tried) + 4
     with clock.measure("fit"):
-        params, chosen = choose(run, data, tried, task, steps)
+        params, chosen = choose(run, data, task, steps, others=4)
     steps.go(_("Judging"))
     with clock.measure("evaluate"):
         judged = recommenders.create(run.algorithm, **params)

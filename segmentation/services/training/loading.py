@@ -26,6 +26,9 @@ PROTOCOL = {
     "test_until": None,
     "min_lines": 10,
     "period_days": 28,
+    # The budget of a search for parameters; without one the few candidates are tried.
+    "trials": None,
+    "minutes": None,
 }
 
 
