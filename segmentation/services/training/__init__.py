@@ -3,6 +3,7 @@
 loading   rows → the parts of a training
 choosing  which parameters, on the second part
 judging   how good, on the third
+beside    how good what is simple and what is live are there
 writing   the lists, as arrays of the artifact
 """
 
@@ -17,6 +18,7 @@ from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
 from segmentation.services import jobs, registry
+from segmentation.services.training import beside
 from segmentation.services.training.choosing import check_budget, choose
 from segmentation.services.training.judging import judge, write_judged
 from segmentation.services.training.loading import PROTOCOL, load, snapshot
@@ -93,12 +95,15 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
     with clock.measure("load"):
         data = load(run)
     with clock.measure("fit"):
-        params, chosen = choose(run, data, task, steps, others=4)
+        params, chosen = choose(run, data, task, steps, others=5)
     steps.go(_("Judging"))
     with clock.measure("evaluate"):
         judged = recommenders.create(run.algorithm, **params)
         judged.fit(data.train, on_epoch=steps.epoch)
-        results = judge(judged, data, task)
+        results, told = judge(judged, data, task)
+    steps.go(_("Judging what stands beside it"))
+    with clock.measure("beside"):
+        rivals = beside.stand(run, data, steps)
     steps.go(_("Learning from everything"))
     with clock.measure("refit"):
         final = recommenders.create(run.algorithm, **params)
@@ -107,7 +112,8 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
     with registry.new_artifact(run) as (folder, name), clock.measure("lists"):
         final.save(folder / "model")
         write_lists(run, final, data.everything, folder / "lists")
-        write_judged(results, folder / "judged")
+        write_judged(results, data.train.users.ids, folder / "judged")
+        rivals.write(results, data.train.users.ids, folder / "judged")
     steps.held.write(
         artifact=name,
         chosen_params=params,
@@ -116,8 +122,7 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
         code_version=code_version(),
         curve=steps.curve,
         timings=clock.seconds,
-        metrics={task: result.as_dict() for task, result in results.items()}
-        | {"validation": chosen},
+        metrics={**told, **rivals.compared(results), "validation": chosen},
     )
     steps.held.write(gate=registry.gate(run))
     steps.go(_("Done"))

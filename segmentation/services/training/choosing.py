@@ -64,6 +64,15 @@ def check_budget(params: dict[str, Any]) -> None:
         )
 
 
+def weighed(data: Data, chosen: dict[str, Any] | None) -> Data:
+    """The data with the weights that were chosen with a model's parameters."""
+    if not chosen:
+        return data
+    return data.weighted(
+        chosen.get("kind_weights"), chosen.get("half_life_days"), chosen.get("amount")
+    )
+
+
 @dataclass(frozen=True)
 class Search:
     """What is tried, in which order, and when it is enough."""

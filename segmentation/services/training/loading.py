@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,8 @@ class Data:
     validation_truth: Any
     test_truth: Any
     protocol: dict[str, Any]
+    user_labels: dict[str, np.ndarray] = field(default_factory=dict)
+    item_labels: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def load(run: ModelRun) -> Data:

@@ -44,6 +44,10 @@ class Steps:
         self._message = message
         self.held.progress(self.done, self.total, message=message)
 
+    def pulse(self, *_epoch: float) -> None:
+        """A sign of life of something that is learned beside the run itself."""
+        self.held.progress(self.done, self.total)
+
     def resume(self, done: int, curve: list[dict[str, float]]) -> None:
         """Go on after so many steps that an earlier attempt had finished."""
         self.done = done
