@@ -17,9 +17,14 @@ _NAMES = {
 _NETWORKS = {"gmf": "GMF", "mlp": "MLP", "neumf": "NeuMF"}
 
 
+def named(name: str) -> str:
+    """What the method of this name is called."""
+    return str(_NAMES.get(name, name))
+
+
 def algorithm(run: ModelRun) -> str:
     """``ALS matrix factorisation``, ``Neural CF (GMF)``."""
-    name = str(_NAMES.get(run.algorithm, run.algorithm))
+    name = named(run.algorithm)
     network = run.chosen_params.get("network") or run.params.get("network")
     if not network:
         return name

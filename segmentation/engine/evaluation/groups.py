@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.engine.evaluation.intervals import (
-    N_RESAMPLES,
     Interval,
     bootstrap,
-    resamples,
+    drawn_means,
 )
 from segmentation.engine.evaluation.ranking import Result
 
@@ -96,12 +95,7 @@ def _gap(parts: list[NDArray[np.float64]], seed: int) -> Interval:
     """Range of the means; drawn ranges are too wide by what chance adds, on average."""
     means = np.array([part.mean() for part in parts])
     drawn = np.column_stack(
-        [
-            np.concatenate(
-                [w @ part for w in resamples(len(part), seed + at, N_RESAMPLES)]
-            )
-            for at, part in enumerate(parts)
-        ]
+        [drawn_means(part, seed=seed + at) for at, part in enumerate(parts)]
     )
     observed = means.max() - means.min()
     by_chance = np.ptp(drawn - means, axis=1)  # all alike: what would be seen

@@ -21,6 +21,7 @@ from segmentation.engine.recommenders.base import (
     cosine,
     require,
 )
+from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 WEIGHTINGS = ("log", "linear")
@@ -58,6 +59,15 @@ class ALS(Recommender):
     @classmethod
     def candidates(cls, purpose: str) -> list[dict[str, Any]]:
         return [{"regularization": 10.0}, {"regularization": 1.0, "n_factors": 32}]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "n_factors": Whole(16, 192, log=True),
+            "regularization": Real(0.1, 100.0, log=True),
+            "alpha": Real(0.1, 40.0, log=True),
+            "weighting": Choice(WEIGHTINGS),
+        }
 
     def _check_params(self) -> None:
         require(
