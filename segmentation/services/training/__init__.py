@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
-from segmentation.services import jobs, registry
+from segmentation.services import gating, jobs, registry
 from segmentation.services.training.choosing import candidates, choose
 from segmentation.services.training.judging import judge, write_judged
 from segmentation.services.training.loading import PROTOCOL, load, snapshot
@@ -108,7 +108,7 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
     with registry.new_artifact(run) as (folder, name), clock.measure("lists"):
         final.save(folder / "model")
         write_lists(run, final, data.everything, folder / "lists")
-        write_judged(results, folder / "judged")
+        write_judged(results, data.train.users.ids, folder / "judged")
     steps.held.write(
         artifact=name,
         chosen_params=params,
@@ -120,7 +120,7 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
         metrics={task: result.as_dict() for task, result in results.items()}
         | {"validation": chosen},
     )
-    steps.held.write(gate=registry.gate(run))
+    steps.held.write(gate=gating.verdict(run))
     steps.go(_("Done"))
 
 

@@ -27,9 +27,12 @@ def judge(
     return results
 
 
-def write_judged(results: dict[str, evaluation.Result], folder: Path) -> None:
+def write_judged(
+    results: dict[str, evaluation.Result], user_ids: np.ndarray, folder: Path
+) -> None:
     """What each judged customer got, so that runs can be compared in pairs."""
     folder.mkdir()
     for task, result in results.items():
+        np.save(folder / f"{task}_user_ids.npy", user_ids[result.user_rows])
         np.save(folder / f"{task}_user_rows.npy", result.user_rows)
         np.save(folder / f"{task}_ndcg.npy", result.per_user["ndcg"])
