@@ -40,8 +40,8 @@ def forget(customer_ids: Collection[int]) -> Unlearned:
             continue
         try:
             folder = registry.local_folder(run.artifact)
-            known = artifact.forget(folder / "model", ids)
             _drop_judged(folder / "judged", ids)
+            known = artifact.forget(folder / "model", ids)
             if run.purpose != Purpose.SIMILAR:
                 known += _drop_lists(folder / "lists", ids)
                 if run.lists:
