@@ -171,8 +171,8 @@ def _pair(
 
 def _was_beside(run: ModelRun, rival: ModelRun) -> bool:
     """Whether the rival is the run whose parameters were judged in the training."""
-    # Asked for the first time at the end of the training itself.
-    return run.gate.get("live_run", rival.pk) == rival.pk
+    told = run.metrics.get("live")
+    return isinstance(told, dict) and told.get("run") == rival.pk
 
 
 def _is_same_question(run: ModelRun, rival: ModelRun) -> bool:
