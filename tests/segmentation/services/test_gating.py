@@ -41,7 +41,7 @@ def judged(
                 "n_users": len(ids),
                 "n_items": 1000,
                 "coverage": {"mean": coverage},
-            }
+            },
         },
     )
     with registry.new_artifact(run) as (folder, name):

@@ -135,8 +135,8 @@ def test_what_is_popular_is_counted_on(source):
     run.refresh_from_db()
     refresh(run)  # the same people once more: they are counted once
     folder = registry.local_folder(run.lists) / "lists"
-    model = registry.load_model(run)
-    buyers = dict(zip(model.items_.ids.tolist(), np.load(folder / "buyers.npy")))
+    ids = registry.load_model(run).items_.ids.tolist()
+    buyers = dict(zip(ids, np.load(folder / "buyers.npy"), strict=True))
     people = Event.objects.filter(item_id=rare).values("identity_id").distinct()
     assert buyers[rare] == people.count()
 
@@ -190,7 +190,7 @@ def test_a_refresh_is_due_every_few_minutes_and_seldom_after_a_failure(source):
 
 
 def test_an_import_of_long_ago_brings_its_customers_in(source):
-    run = live("item_knn", "discover")
+    live("item_knn", "discover")
     shop = storefront.source("shop")
     job = ImportJob.objects.create(
         kind="events",
