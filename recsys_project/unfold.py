@@ -86,6 +86,7 @@ NAVIGATION = [
                     "/modelrun/" in request.path and "compare" not in request.path
                 ),
             ),
+            _ours(_("Training plans"), "event_repeat", "trainingplan"),
             _ours(_("Segment sets"), "bubble_chart", "segmentset"),
             _ours(_("Segments"), "group_work", "segment"),
         ],

@@ -90,6 +90,24 @@ def _machine_bytes() -> int:
     return own
 
 
+def gate_coverage() -> float:
+    """What share of what they could name lists must name, or the gate shuts.
+
+    Lists of ten for n customers could name 10 n items, or the whole catalogue.
+    """
+    return float(getattr(settings, "STRATA_GATE_COVERAGE", 0.01))
+
+
+def kept_runs() -> int:
+    """So many finished runs of each purpose keep their artifact."""
+    return int(getattr(settings, "STRATA_KEEP_RUNS", 5))
+
+
+def refresh_minutes() -> float:
+    """How often live lists are made anew from newer behaviour; 0: never."""
+    return float(getattr(settings, "STRATA_REFRESH_MINUTES", 5.0))
+
+
 def public_url() -> str:
     """Where people reach this install, without a slash at the end."""
     return getattr(settings, "PUBLIC_URL", "http://127.0.0.1:8000")

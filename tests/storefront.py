@@ -135,4 +135,4 @@ def start_afresh() -> None:
     """Forget what the process keeps of rows that a former test has taken back."""
     access.forget()
     recommending._most_bought.forget()
-    registry._cache.clear()
+    registry.forget()

@@ -27,6 +27,8 @@ CHANGES = {
         "qualityreport",
         "suspicion",
         "modelrun",
+        "trainingplan",
+        "listrefresh",
         "segmentset",
         "segment",
         "notice",

@@ -146,6 +146,20 @@ class Recommender(ABC):
             top.items[block], top.scores[block] = best
         return top
 
+    @property
+    def folds_log(self) -> bool:
+        """Whether `recommend_log` can answer people whom the fit did not know so."""
+        return self.folds_in
+
+    def recommend_log(
+        self, data: Interactions, n: int = 10, *, exclude_seen: bool = True
+    ) -> TopN:
+        """Lists for the users of another log over the same items, row by row.
+
+        A fold-in of the log's matrix; a model that weighs by time takes its times.
+        """
+        return self.recommend_for(data.user_items, n, exclude_seen=exclude_seen)
+
     def reasons(
         self, histories: sparse.csr_matrix, item_rows: ArrayLike, m: int = 3
     ) -> Reasons:

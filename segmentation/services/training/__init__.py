@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
-from segmentation.services import jobs, registry
+from segmentation.services import gating, jobs, registry
 from segmentation.services.training import beside, guarding, rating, telling, weighing
 from segmentation.services.training.choosing import candidates, check_budget, choose
 from segmentation.services.training.judging import judge, write_judged
@@ -132,7 +132,7 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
         | ({"ratings": errors} if errors else {})
         | {"validation": chosen},
     )
-    steps.held.write(gate=registry.gate(run))
+    steps.held.write(gate=gating.verdict(run))
     steps.go(_("Done"))
 
 
