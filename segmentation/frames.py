@@ -137,6 +137,15 @@ def _less_returns(table: pa.Table, rows: pa.Table, returned: pa.Table) -> pa.Tab
     return table.filter(pa.array(weight > 0))
 
 
+def purchases() -> pa.Table:
+    """Every line that was bought: user_id, at (seconds since 1970), item_id, order_key.
+
+    Lines without an order have order_key 0.
+    """
+    columns = "e.item_id, coalesce(e.order_key, 0) AS order_key"
+    return _events(columns, [Kind.PURCHASE], None)
+
+
 @dataclass(frozen=True)
 class Spending:
     """What customers bought of each category; row i is ``customer_ids[i]``."""

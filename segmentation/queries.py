@@ -63,6 +63,12 @@ def quarantined() -> np.ndarray:
     return ids.astype(np.int64)
 
 
+def unwilling() -> np.ndarray:
+    """Ids of customers who do not want to be personalised."""
+    rows = Customer.objects.filter(personalised=False).values_list("pk", flat=True)
+    return np.fromiter(rows, np.int64)
+
+
 def identity_ids(customer_ids: np.ndarray) -> np.ndarray:
     """One identity of each customer (the first), aligned; -1 where there is none."""
     if not len(customer_ids):

@@ -17,7 +17,8 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS = 2.0  # how long a process may serve the former run after a switch
 INDEX = "files.json"
 NEW = "new-artifact-"
+HEAVY = {"ncf"}  # needs TensorFlow, which no web process loads
+MORE_LISTS = (
+    "habit",
+    "last_bought",
+    "reason_ids",
+    "rebuy_item_ids",
+    "rebuy_days",
+    "together_ids",
+    "together_scores",
+)
 IDLE_SECONDS = 86_400.0  # what nobody wrote for so long, nobody is writing
 
 
@@ -54,6 +65,30 @@ class Lists:
     item_ids: np.ndarray  # owners × length, our item ids, 0 pads
     scores: np.ndarray
     popular_ids: np.ndarray
+    written_at: datetime | None = None  # of what came later the lists know nothing
+    data_params: dict[str, Any] = field(default_factory=dict)
+    # Of each place: had it before, when last (days since 1970), what speaks for it.
+    habit: np.ndarray | None = None
+    last_bought: np.ndarray | None = None
+    reason_ids: np.ndarray | None = None
+    rebuy_item_ids: np.ndarray | None = None
+    rebuy_days: np.ndarray | None = None
+    together_ids: np.ndarray | None = None  # items that stand in the same baskets
+    together_scores: np.ndarray | None = None
+
+    def row(self, owner_id: int) -> int:
+        """Row of one owner, -1 where the run does not know it."""
+        at = int(self.owner_ids.searchsorted(owner_id))
+        found = at < len(self.owner_ids) and self.owner_ids[at] == owner_id
+        return at if found else -1
+
+    def rebuy_days_of(self, item_ids: np.ndarray) -> np.ndarray:
+        """Usual days between two purchases of one customer; NaN where unknown."""
+        known, days = self.rebuy_item_ids, self.rebuy_days
+        if known is None or days is None or not len(known):
+            return np.full(len(item_ids), np.nan)
+        at = np.searchsorted(known, item_ids).clip(max=len(known) - 1)
+        return np.where(known[at] == item_ids, days[at], np.nan)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """Row of each owner, -1 where the run does not know it."""
@@ -190,10 +225,34 @@ def live_lists(purpose: str) -> Lists | None:
     return lists
 
 
+def live_model(purpose: str) -> recommenders.base.Recommender | None:
+    """The model of the lists that are served; None where it would load TensorFlow."""
+    lists = live_lists(purpose)
+    if lists is None:
+        return None
+    kept = _models.get(purpose)
+    if kept is None or kept[0] != lists.run_id:
+        with _lock:
+            kept = _models[purpose] = (lists.run_id, _light_model(lists.run_id))
+    return kept[1]
+
+
+def _light_model(run_id: int) -> recommenders.base.Recommender | None:
+    run = ModelRun.objects.only("algorithm", "chosen_params", "artifact").get(pk=run_id)
+    names = {run.algorithm, *run.chosen_params.get("members", ())}
+    if names & HEAVY:
+        return None
+    try:
+        return load_model(run)
+    except (OSError, recommenders.artifact.BadArtifact):
+        log.exception("the model of run %s cannot be read", run_id)
+        return None
+
+
 def _current(purpose: str, former: Lists | None) -> Lists | None:
     run = (
         ModelRun.objects.filter(purpose=purpose, stage=ModelRun.Stage.LIVE)
-        .only("pk", "algorithm", "artifact")
+        .only("pk", "algorithm", "artifact", "started_at", "chosen_params")
         .first()
     )
     if run is None or (former is not None and former.run_id == run.pk):
@@ -206,6 +265,7 @@ def _current(purpose: str, former: Lists | None) -> Lists | None:
 
 
 _cache: dict[str, tuple[float, Lists | None]] = {}
+_models: dict[str, tuple[int, recommenders.base.Recommender | None]] = {}
 _lock = threading.Lock()
 
 
@@ -213,7 +273,17 @@ def _mapped(run: ModelRun) -> Lists:
     folder = local_folder(run.artifact) / "lists"
     names = ("owner_ids", "item_ids", "scores", "popular_ids")
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
-    return Lists(run_id=run.pk, algorithm=run.algorithm, **arrays)
+    for name in MORE_LISTS:
+        path = folder / f"{name}.npy"
+        if path.exists():  # an older artifact has fewer of them
+            arrays[name] = np.load(path, mmap_mode="r")
+    return Lists(
+        run_id=run.pk,
+        algorithm=run.algorithm,
+        written_at=run.started_at,  # what it was learned from was read right after
+        data_params=run.chosen_params.get("data") or {},
+        **arrays,
+    )
 
 
 def _publish(folder: Path, name: str) -> None:
