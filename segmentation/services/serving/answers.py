@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,16 +61,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason: a code, the history item behind it and its share of the score."""
+    """What can be said of a list as a whole: a code, and the segment it names."""
 
     code: Code
-    item_id: int | None = None
-    share: float | None = None
-    words: str = ""  # the segment that it names
+    segment: str = ""
 
 
-@dataclass(frozen=True)
-class Recommended:
+class Recommended(NamedTuple):
+    """One place of a list; a tuple, for a page asks for many."""
+
     item_id: int
     external_id: str
     score: float

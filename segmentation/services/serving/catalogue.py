@@ -86,9 +86,6 @@ class Catalogue:
         at[self.ids[at] != ids] = -1
         return at
 
-    def title(self, position: int) -> str:
-        return self.titles[position] or self.external_ids[position]
-
     def rules_for(
         self, purpose: str, placement: str, now: datetime
     ) -> tuple[Rule, ...]:

@@ -66,30 +66,19 @@ def find(
     One query, written out: the ORM takes longer to put it together than it runs.
     """
     if customer:
-        where = "i.source_id = %s AND i.external_id = %s"
-        params: list[Any] = [source.pk, customer]
+        where, params = _BY_CUSTOMER, list[Any]([source.pk, customer])
     elif visitor:
-        where, params = "i.visitor_id = %s", [visitor]
+        where, params = _BY_VISITOR, [visitor]
     else:
         return None
-    newer, instant = "1 = 0", list[Any]()
+    newer = _NEVER
     written_at = written(purpose) if purpose else None
     if written_at is not None:
-        newer = (
-            f"EXISTS (SELECT 1 FROM {_IDENTITY} j JOIN {_EVENT} e "
-            "ON e.identity_id = j.id AND e.occurred_at > %s "
-            f"WHERE j.customer_id = i.customer_id AND e.kind IN ({TELLING}) "
-            "AND e.item_id IS NOT NULL)"
-        )
-        instant = [connection.ops.adapt_datetimefield_value(written_at)]
-    sql = (
-        "SELECT i.id, i.customer_id, i.external_id IS NOT NULL OR EXISTS "
-        f"(SELECT 1 FROM {_IDENTITY} n WHERE n.customer_id = i.customer_id "
-        f"AND n.external_id IS NOT NULL), c.personalised, {newer} "
-        f"FROM {_IDENTITY} i JOIN {_CUSTOMER} c ON c.id = i.customer_id WHERE {where}"
-    )
+        newer = _NEWER
+        params.insert(0, connection.ops.adapt_datetimefield_value(written_at))
+    sql = f"{_WHO}{newer}{_FROM}{where}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*instant, *params])
+        cursor.execute(sql, params)
         row = cursor.fetchone()
     if row is None:
         return None
@@ -166,3 +155,18 @@ def weights(done: Since, told: dict[str, Any], *, now: datetime) -> np.ndarray:
 _IDENTITY, _CUSTOMER, _EVENT = (
     model._meta.db_table for model in (Identity, Customer, Event)
 )
+_WHO = (
+    "SELECT i.id, i.customer_id, i.external_id IS NOT NULL OR EXISTS "
+    f"(SELECT 1 FROM {_IDENTITY} n WHERE n.customer_id = i.customer_id "
+    "AND n.external_id IS NOT NULL), c.personalised, "
+)
+_NEVER = "1 = 0"
+_NEWER = (
+    f"EXISTS (SELECT 1 FROM {_IDENTITY} j JOIN {_EVENT} e "
+    "ON e.identity_id = j.id AND e.occurred_at > %s "
+    f"WHERE j.customer_id = i.customer_id AND e.kind IN ({TELLING}) "
+    "AND e.item_id IS NOT NULL)"
+)
+_FROM = f" FROM {_IDENTITY} i JOIN {_CUSTOMER} c ON c.id = i.customer_id WHERE "
+_BY_CUSTOMER = "i.source_id = %s AND i.external_id = %s"
+_BY_VISITOR = "i.visitor_id = %s"

@@ -45,46 +45,67 @@ def answered(pool: Pool, wish: Wish, *, now: datetime, about: int = -1) -> Answe
     chosen = choosing.choose(
         pool.item_ids, pool.scores, shop, wish, rules, pool.is_hidden
     )
-    columns = [column.tolist() for column in chosen]
-    items = [
-        _recommended(pool, shop, *place, about=about)
-        for place in zip(*columns, strict=True)
-    ]
-    return Answer(pool.run_id, pool.source.value, items)
+    return Answer(pool.run_id, pool.source.value, _places(pool, shop, chosen, about))
 
 
-def _recommended(
-    pool: Pool,
-    shop: Catalogue,
-    at: int,
-    place: int,
-    score: float,
-    is_pinned: bool,
-    *,
-    about: int,
-) -> Recommended:
-    listed = place >= 0
-    is_habit = listed and pool.is_habit is not None and bool(pool.is_habit[place])
-    because = 0
-    if listed and pool.reason_ids is not None:
-        because = int(pool.reason_ids[place])
-    reason = reasons.of_item(
-        pool.default, is_habit=is_habit, because=because, is_pinned=is_pinned
-    )
-    named = about if not is_pinned else -1
-    if reason.item_id is not None:
-        named = int(shop.positions(np.array([reason.item_id]))[0])
-    return Recommended(
-        item_id=int(shop.ids[at]),
-        external_id=shop.external_ids[at],
-        score=round(score, 6),
-        reason_code=reason.code.value,
-        reason_text=reasons.sentence(reason, shop, named),
-        reason_item_id=int(shop.ids[named]) if named >= 0 else None,
-        reason_external_id=shop.external_ids[named] if named >= 0 else None,
-        step=Source.RULES.value if is_pinned else pool.source.value,
-        is_habit=is_habit,
-    )
+def _places(
+    pool: Pool, shop: Catalogue, chosen: choosing.Chosen, about: int
+) -> list[Recommended]:
+    """The places of a list with their reasons; columns first, for a page waits."""
+    places = chosen.places
+    listed = places >= 0
+    habits = _column(pool.is_habit, places, listed)
+    causes = _column(pool.reason_ids, places, listed)
+    causes = shop.positions(causes) if pool.reason_ids is not None else causes - 1
+    sentences = reasons.Sentences(pool.default.segment)
+    source, default = pool.source.value, pool.default.code
+    names, titles = shop.external_ids, shop.titles
+    found = []
+    for at, item_id, score, is_pinned, is_habit, cause in zip(
+        chosen.positions.tolist(),
+        shop.ids[chosen.positions].tolist(),
+        chosen.scores.tolist(),
+        chosen.is_pinned.tolist(),
+        habits.tolist(),
+        causes.tolist(),
+        strict=True,
+    ):
+        code = reasons.of_place(
+            default, is_pinned=is_pinned, is_habit=bool(is_habit), has_cause=cause >= 0
+        )
+        named = cause if code is Code.BECAUSE else -1
+        if about >= 0 and code is default:
+            named = about
+        named_id = named_as = None
+        if named >= 0:
+            named_id, named_as = int(shop.ids[named]), names[named]
+            text = sentences.about(code, titles[named] or named_as)
+        else:
+            text = sentences.of(code)
+        step = Source.RULES.value if is_pinned else source
+        found.append(
+            Recommended(
+                item_id,
+                names[at],
+                round(score, 6),
+                code.value,
+                text,
+                named_id,
+                named_as,
+                step,
+                bool(is_habit),
+            )
+        )
+    return found
+
+
+def _column(
+    values: np.ndarray | None, places: np.ndarray, listed: np.ndarray
+) -> np.ndarray:
+    """What a pool says of each chosen place, 0 where it says nothing."""
+    if values is None:
+        return np.zeros(len(places), np.int64)
+    return np.where(listed, values[places], 0)
 
 
 def _pool(person: people.Person | None, wish: Wish, now: datetime) -> Pool:
@@ -113,7 +134,7 @@ def popular_pool(lists: registry.Lists | None) -> Pool:
 
 def segment_pool(segment_id: int, name: str, purpose: str) -> Pool:
     found = popular.in_segment(segment_id, purpose)
-    reason = Reason(Code.SEGMENT, words=name)
+    reason = Reason(Code.SEGMENT, name)
     return Pool(
         Source.SEGMENT, found.run_id, found.item_ids, found.scores, default=reason
     )

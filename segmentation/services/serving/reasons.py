@@ -1,12 +1,13 @@
-"""Why an item is in a list: a sentence for the shopper, numbers for the operator."""
+"""Why an item is in a list, in one sentence for the shopper."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
 from segmentation.models import Purpose
 from segmentation.services.serving.answers import Code, Reason
-from segmentation.services.serving.catalogue import Catalogue
 
 
 def personal(purpose: str) -> Reason:
@@ -14,39 +15,52 @@ def personal(purpose: str) -> Reason:
     return Reason(Code.HABIT if purpose == Purpose.AGAIN else Code.TASTE)
 
 
-def of_item(
-    default: Reason, *, is_habit: bool, because: int, is_pinned: bool
-) -> Reason:
-    """The reason of one place: a pin, a habit, an item of the history, the list's own.
-
-    ``because`` is the history item that speaks most for it, 0 where none is known.
-    """
+def of_place(
+    default: Code, *, is_pinned: bool, is_habit: bool, has_cause: bool
+) -> Code:
+    """A pin, a habit, what an item of the history speaks for, else what the list is."""
     if is_pinned:
-        return Reason(Code.CHOSEN)
+        return Code.CHOSEN
     if is_habit:
-        return Reason(Code.HABIT)
-    if because:
-        return Reason(Code.BECAUSE, because)
-    if default.code == Code.HABIT:  # a habit list may hold what is no habit
-        return Reason(Code.TASTE)
-    return default
+        return Code.HABIT
+    if has_cause:
+        return Code.BECAUSE
+    # A list of habits may hold what is none, where the model fills it up.
+    return Code.TASTE if default == Code.HABIT else default
 
 
-def sentence(reason: Reason, shop: Catalogue, position: int = -1) -> str:
-    """One sentence for the shopper; ``position`` is of the item that it names."""
-    if position >= 0 and reason.code in _ABOUT:
-        return _ABOUT[reason.code]() % {"item": shop.title(position)}
-    if reason.code == Code.SEGMENT and reason.words:
-        return _("Popular among %(segment)s") % {"segment": reason.words}
-    return _PLAIN[reason.code]()
+class Sentences:
+    """The sentences of one answer, each looked up in the reader's language once."""
+
+    def __init__(self, segment: str = "") -> None:
+        self._segment = segment
+        self._found: dict[Code, str] = {}
+        self._named: dict[Code, str] = {}
+
+    def of(self, code: Code) -> str:
+        """One sentence for the shopper."""
+        found = self._found.get(code)
+        if found is None:
+            found = _PLAIN[code]()
+            if code == Code.SEGMENT and self._segment:
+                found = _("Popular among %(segment)s") % {"segment": self._segment}
+            self._found[code] = found
+        return found
+
+    def about(self, code: Code, item: str) -> str:
+        """The same where another item is named by its title."""
+        found = self._named.get(code)
+        if found is None:
+            found = self._named[code] = _ABOUT[code]()
+        return found % {"item": item}
 
 
-_ABOUT = {
+_ABOUT: dict[Code, Callable[[], str]] = {
     Code.BECAUSE: lambda: _("Because you chose %(item)s"),
     Code.SIMILAR: lambda: _("Chosen by those who chose %(item)s"),
     Code.BOUGHT_TOGETHER: lambda: _("Often bought together with %(item)s"),
 }
-_PLAIN = {
+_PLAIN: dict[Code, Callable[[], str]] = {
     Code.BECAUSE: lambda: _("Goes with what you chose before"),
     Code.HABIT: lambda: _("You choose this regularly"),
     Code.TASTE: lambda: _("Chosen by customers with a taste like yours"),

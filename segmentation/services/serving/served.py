@@ -19,10 +19,12 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from segmentation.models import ServedList
@@ -44,12 +46,12 @@ class _Writer:
     """One thread of this process that writes what waits; begun at the first row."""
 
     def __init__(self) -> None:
-        self._waiting: deque[ServedList] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
         self._pid = 0
         self._lock = threading.Lock()
 
-    def add(self, row: ServedList) -> None:
-        self._waiting.append(row)
+    def add(self, fields: dict[str, Any]) -> None:
+        self._waiting.append(fields)
         if self._pid != os.getpid():  # after a fork there is no thread
             self._begin()
 
@@ -59,7 +61,7 @@ class _Writer:
             n_written = 0
             while self._waiting:
                 rows = list(itertools.islice(self._waiting, AT_ONCE))
-                ServedList.objects.bulk_create(rows, ignore_conflicts=True)
+                _write(rows)
                 for _row in rows:
                     self._waiting.popleft()
                 n_written += len(rows)
@@ -100,24 +102,24 @@ def log_served(
     answer: Answer, identity_id: int | None, purpose: str, placement: str = ""
 ) -> uuid.UUID:
     """Remember a list that was given out; events can name the id that comes back."""
-    now = timezone.now()
-    key = _new_key(now.timestamp())
-    row = ServedList(
-        pk=key,
-        recommendation_id=named(key),
-        served_at=now,
-        run_id=answer.run_id,
-        identity_id=identity_id,
-        purpose=purpose,
-        placement=placement,
-        list_source=answer.source,
-        item_ids=[item.item_id for item in answer.items],
-    )
+    key = _new_key(time.time())
+    recommendation_id = named(key)
+    fields = {
+        "id": key,
+        "served_at": timezone.now(),
+        "recommendation_id": recommendation_id,
+        "run_id": answer.run_id,
+        "identity_id": identity_id,
+        "purpose": purpose,
+        "placement": placement,
+        "list_source": answer.source,
+        "item_ids": [item.item_id for item in answer.items],
+    }
     if connection.in_atomic_block:  # it goes, or not, with what the caller does
-        ServedList.objects.bulk_create([row])
+        _write([fields])
     else:
-        _writer.add(row)
-    return row.recommendation_id
+        _writer.add(fields)
+    return recommendation_id
 
 
 def flush() -> int:
@@ -138,6 +140,25 @@ def key_of(recommendation_id: uuid.UUID) -> int | None:
     if any(mark == _mark(key, secret) for secret in (settings.SECRET_KEY, *former)):
         return key
     return None
+
+
+def _write(rows: Sequence[dict[str, Any]]) -> None:
+    """Many rows in one statement; bulk_create takes ten times as long for each."""
+    columns = [
+        field for field in ServedList._meta.concrete_fields if field.attname in rows[0]
+    ]
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(str(field.column)) for field in columns)
+    sql = (
+        f"INSERT INTO {quote(ServedList._meta.db_table)} ({names}) "
+        f"VALUES ({', '.join(['%s'] * len(columns))}) ON CONFLICT DO NOTHING"
+    )
+    values = [
+        [field.get_db_prep_save(row[field.attname], connection) for field in columns]
+        for row in rows
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(sql, values)
 
 
 def _new_key(seconds: float) -> int:
