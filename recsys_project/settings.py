@@ -165,6 +165,7 @@ TEMPLATES = [
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": STRATA_HOME / "strata.sqlite3",
+    "CONN_MAX_AGE": 60,  # to open the file takes longer than most requests
     "OPTIONS": {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

@@ -33,6 +33,11 @@ def time_zone() -> ZoneInfo:
     return ZoneInfo(getattr(settings, "STRATA_TIME_ZONE", settings.TIME_ZONE))
 
 
+def min_segment_size() -> int:
+    """Segments of fewer people are never named to a storefront."""
+    return int(getattr(settings, "STRATA_MIN_SEGMENT_SIZE", 20))
+
+
 IMPORT_LIMITS = {
     "MAX_MB": 2048,
     "MAX_EXPANDED_MB": 20_480,

@@ -180,6 +180,15 @@ def _last_word(ratings: pa.Table) -> pa.Table:
     return ratings.filter(pa.array(~pairs.duplicated(keep="last").to_numpy()))
 
 
+def purchases() -> pa.Table:
+    """Every line that was bought: user_id, at (seconds since 1970), item_id, order_key.
+
+    Lines without an order have order_key 0.
+    """
+    columns = "e.item_id, coalesce(e.order_key, 0) AS order_key"
+    return _events(columns, [Kind.PURCHASE], None)
+
+
 @dataclass(frozen=True)
 class Spending:
     """What customers bought of each category; row i is ``customer_ids[i]``."""

@@ -40,6 +40,15 @@ NOT_PERSONALISED = (
 # Nothing is learned from them, and they see what everybody sees.
 LEFT_OUT = f"{QUARANTINED} UNION {NOT_PERSONALISED}"
 
+# The same of one customer ``c``, by keys.
+IS_LEFT_OUT = (
+    "NOT c.personalised OR EXISTS (SELECT 1 FROM segmentation_suspicion q "
+    "WHERE q.customer_id = c.id AND q.verdict = 'quarantined') "
+    "OR EXISTS (SELECT 1 FROM segmentation_merge m JOIN segmentation_customer p "
+    "ON p.id = m.merged_id AND NOT p.personalised "
+    "WHERE m.home_id = c.id AND m.undone_at IS NULL)"
+)
+
 
 def live_run(purpose: str) -> ModelRun | None:
     return ModelRun.objects.filter(purpose=purpose, stage=ModelRun.Stage.LIVE).first()

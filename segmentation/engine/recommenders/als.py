@@ -25,6 +25,7 @@ from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 WEIGHTINGS = ("log", "linear")
+FEW = 4  # rows: to copy the allowed vectors for implicit takes longer than all scores
 
 
 class ALS(Recommender):
@@ -123,6 +124,8 @@ class ALS(Recommender):
         exclude_seen: bool,
         allowed: NDArray[np.int64] | None,
     ) -> TopN:
+        if len(rows) <= FEW:
+            return super()._recommend(rows, n, exclude_seen, allowed)
         vectors, seen = self.item_vectors_, None
         if exclude_seen:
             seen = self.user_items_[rows]
@@ -144,6 +147,9 @@ class ALS(Recommender):
         top.items[:, :width] = np.where(named, items, -1)
         top.scores[:, :width] = np.where(named, scores, 0)
         return top
+
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.user_vectors_[rows] @ self.item_vectors_.T
 
     def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         confidence, *system = self._system(histories)

@@ -289,7 +289,12 @@ class Recommender(ABC):
 
     def _nameable(self) -> NDArray[np.bool_]:
         """Items of which the model knows something: those that somebody had."""
-        return np.bincount(self.user_items_.indices, minlength=len(self.items_)) > 0
+        kept = self.__dict__.get("_had")  # one list must not count them all again
+        if kept is None or kept[0] is not self.user_items_:
+            seen = np.bincount(self.user_items_.indices, minlength=len(self.items_))
+            kept = self.__dict__["_had"] = (self.user_items_, seen > 0)
+        found: NDArray[np.bool_] = kept[1]
+        return found
 
     def _require(self, able: bool, inability: str) -> None:
         if not able:
