@@ -1,5 +1,6 @@
 """One training: load, choose on validation, judge once, refit on all, write lists.
 
+methods   what each method is called, and what it is for
 telling   what a run may be told, and what it may not
 loading   rows → the parts of a training (splitting, labelling)
 guarding  whether there is memory and time for it
@@ -19,7 +20,7 @@ from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
 from segmentation.services import jobs, registry
-from segmentation.services.training import guarding, rating, telling, weighing
+from segmentation.services.training import guarding, methods, rating, telling, weighing
 from segmentation.services.training.choosing import candidates, choose
 from segmentation.services.training.judging import judge, write_judged
 from segmentation.services.training.loading import PROTOCOL, Data, load, snapshot
@@ -50,22 +51,8 @@ def create_run(
             _("There is no purpose “%(name)s”; there are %(names)s.")
             % {"name": purpose, "names": ", ".join(Purpose.values)}
         )
-    kind = recommenders.kind(algorithm)
-    if purpose == Purpose.TASTE and not kind.has_vectors:
-        raise jobs.Refused(
-            _("%(name)s has no customer vectors, so it cannot serve “taste”; use als.")
-            % {"name": algorithm}
-        )
-    if purpose == Purpose.SIMILAR and not kind.has_similar:
-        raise jobs.Refused(
-            _("%(name)s does not know which items are alike; use item_knn or als.")
-            % {"name": algorithm}
-        )
-    if purpose == Purpose.DISCOVER and not kind.recommends_new:
-        raise jobs.Refused(
-            _("%(name)s only ranks what somebody already bought; it cannot discover.")
-            % {"name": algorithm}
-        )
+    if problem := methods.unfit(algorithm, purpose):
+        raise jobs.Refused(problem)
     try:
         telling.check(algorithm, params or {})
     except (TypeError, ValueError) as error:
