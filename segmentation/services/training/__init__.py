@@ -1,5 +1,6 @@
 """One training: load, choose on validation, judge once, refit on all, write lists.
 
+methods   what each method is called, and what it is for
 telling   what a run may be told, and what it may not
 loading   rows → the parts of a training (splitting, labelling)
 guarding  whether there is memory and time for it
@@ -20,7 +21,14 @@ from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
 from segmentation.services import gating, jobs, registry
-from segmentation.services.training import beside, guarding, rating, telling, weighing
+from segmentation.services.training import (
+    beside,
+    guarding,
+    methods,
+    rating,
+    telling,
+    weighing,
+)
 from segmentation.services.training.choosing import candidates, check_budget, choose
 from segmentation.services.training.judging import judge, write_judged
 from segmentation.services.training.loading import PROTOCOL, Data, load, snapshot
@@ -52,22 +60,8 @@ def create_run(
             _("There is no purpose “%(name)s”; there are %(names)s.")
             % {"name": purpose, "names": ", ".join(Purpose.values)}
         )
-    kind = recommenders.kind(algorithm)
-    if purpose == Purpose.TASTE and not kind.has_vectors:
-        raise jobs.Refused(
-            _("%(name)s has no customer vectors, so it cannot serve “taste”; use als.")
-            % {"name": algorithm}
-        )
-    if purpose == Purpose.SIMILAR and not kind.has_similar:
-        raise jobs.Refused(
-            _("%(name)s does not know which items are alike; use item_knn or als.")
-            % {"name": algorithm}
-        )
-    if purpose == Purpose.DISCOVER and not kind.recommends_new:
-        raise jobs.Refused(
-            _("%(name)s only ranks what somebody already bought; it cannot discover.")
-            % {"name": algorithm}
-        )
+    if problem := methods.unfit(algorithm, purpose):
+        raise jobs.Refused(problem)
     check_budget(params or {})
     try:
         telling.check(algorithm, params or {})
