@@ -23,7 +23,7 @@ from segmentation.services.training.choosing import check_budget, choose
 from segmentation.services.training.judging import judge, write_judged
 from segmentation.services.training.loading import PROTOCOL, load, snapshot
 from segmentation.services.training.steps import Clock, Steps
-from segmentation.services.training.writing import write_lists
+from segmentation.services.training.writing import write_lists, write_logs
 
 __all__ = ["PROTOCOL", "create_run", "train"]
 
@@ -113,6 +113,7 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
         final.save(folder / "model")
         write_lists(run, final, data.everything, folder / "lists")
         write_judged(results, data.train.users.ids, folder / "judged")
+        write_logs(run, steps.curve, folder / "logs")
         rivals.write(results, data.train.users.ids, folder / "judged")
     steps.held.write(
         artifact=name,

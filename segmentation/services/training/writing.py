@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from segmentation.models import ModelRun, Purpose
 
 LIST_LENGTH = 50
 SIMILAR_LENGTH = 20
+NETWORKS = ("ncf", "towers")
 
 
 def write_lists(
@@ -40,3 +42,10 @@ def write_lists(
     np.save(folder / "item_ids.npy", ids[order].astype(np.int64))
     np.save(folder / "scores.npy", top.scores[order].astype(np.float32))
     np.save(folder / "popular_ids.npy", popular.astype(np.int64))
+
+
+def write_logs(run: ModelRun, curve: list[dict[str, float]], folder: Path) -> None:
+    """The curves of a network for TensorBoard; other methods need no TensorFlow."""
+    if run.algorithm in NETWORKS and curve:
+        # Imported here: TensorFlow is in the process that trained, and in no other.
+        import_module("segmentation.engine.recommenders.eventlog").write(folder, curve)

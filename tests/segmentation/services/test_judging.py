@@ -211,3 +211,17 @@ def test_a_cancelled_comparison_leaves_no_artifact():
         training.train(run, held)
     run.refresh_from_db()
     assert (run.status, run.artifact, run.metrics) == ("cancelled", "", {})
+
+
+@pytest.mark.slow
+def test_a_network_leaves_its_curves_for_tensorboard():
+    world()
+    run = train("ncf", "discover", n_factors=4, epochs=2, trials=2)
+    folder = registry.local_folder(run.artifact) / "logs"
+    fits = sorted(path.name for path in folder.iterdir())
+    # Two trials, the judged fit and the last one.
+    assert fits == ["fit-001", "fit-002", "fit-003", "fit-004"]
+    assert all(list(path.glob("events.out.tfevents.*")) for path in folder.iterdir())
+    steps = {point["step"] for point in run.curve}
+    assert len(steps) == 4
+    assert {"epoch", "loss", "metric", "step"} <= run.curve[0].keys()
