@@ -51,8 +51,8 @@ class Recommender(ABC):
     recommends_new: ClassVar[bool] = True  # can name an item the user never had
     has_vectors: ClassVar[bool] = False
     has_similar: ClassVar[bool] = False
-    folds_in: ClassVar[bool] = False  # answers histories it was not fitted on
-    has_reasons: ClassVar[bool] = False  # a score is a sum over the history
+    folds_in: bool = False  # answers histories it was not fitted on
+    has_reasons: bool = False  # a score is a sum over the history
     predicts_ratings: ClassVar[bool] = False
     names_untouched: ClassVar[bool] = False  # can name an item that nobody had
     learned: ClassVar[tuple[str, ...]]  # names of the arrays and matrices to keep

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from segmentation.engine.recommenders.ncf import _tensorflow
+from segmentation.engine.recommenders.neural import tensorflow
 
 TAGS = {"loss": "loss", "metric": "validation/ndcg"}
 
@@ -16,7 +16,7 @@ def write(folder: Path, curve: Iterable[Mapping[str, float]]) -> None:
 
     Points of one step are one fit, which gets a folder of its own.
     """
-    tf = _tensorflow()
+    tf = tensorflow()
     fits: dict[float, list[Mapping[str, float]]] = {}
     for point in curve:
         fits.setdefault(point["step"], []).append(point)

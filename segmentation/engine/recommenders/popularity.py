@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from segmentation.engine import evaluation
 from segmentation.engine.interactions import Interactions
@@ -31,6 +32,7 @@ class Popularity(Recommender):
 
     algorithm = "popularity"
     is_personal = False
+    folds_in = True
     learned = ("popularity_", "order_")
 
     popularity_: NDArray[np.float32]  # per item
@@ -131,6 +133,10 @@ class Popularity(Recommender):
         owner, position = np.nonzero(~seen)
         items = order[position]
         return topn.pack(owner, items, self.popularity_[items], len(rows), n)
+
+    def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        known = np.where(self.popularity_ > 0, self.popularity_, -np.inf)
+        return np.tile(known.astype(np.float32), (histories.shape[0], 1))
 
     def _order(self, allowed: NDArray[np.int64] | None) -> NDArray[np.int32]:
         if allowed is None:
