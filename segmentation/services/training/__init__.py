@@ -33,7 +33,7 @@ from segmentation.services.training.choosing import candidates, check_budget, ch
 from segmentation.services.training.judging import judge, write_judged
 from segmentation.services.training.loading import PROTOCOL, Data, load, snapshot
 from segmentation.services.training.steps import Clock, Steps
-from segmentation.services.training.writing import write_lists
+from segmentation.services.training.writing import write_lists, write_logs
 
 __all__ = ["PROTOCOL", "create_run", "train"]
 
@@ -112,6 +112,7 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
         final.save(folder / "model")
         write_lists(run, final, learned.everything, folder / "lists")
         write_judged(results, data.train.users.ids, folder / "judged")
+        write_logs(run, steps.curve, folder / "logs")
         rivals.write(results, data.train.users.ids, folder / "judged")
     steps.held.write(
         artifact=name,

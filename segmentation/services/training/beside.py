@@ -98,25 +98,13 @@ def _live(run: ModelRun) -> ModelRun | None:
 
 
 def _baselines(data: Data, steps: Steps) -> tuple[Numbers, Values]:
-    """Each with the first parameters of its method for the task, chosen nowhere."""
+    """Each with the usual parameters of its method, one fit for both tasks."""
     numbers: Numbers = {}
     values: Values = {}
     for name in BASELINES:
-        kind = recommenders.kind(name)
-        fitted: dict[str, recommenders.base.Recommender] = {}
-        for task in evaluation.TASKS if kind.recommends_new else ("again",):
-            params = (kind.candidates(task) or [{}])[0]
-            key = str(sorted(params.items()))
-            if key not in fitted:
-                model = recommenders.create(name, **params)
-                fitted[key] = model.fit(data.train, on_epoch=steps.pulse)
-            steps.pulse()
-            try:
-                result = evaluation.evaluate(
-                    fitted[key], data.train, data.test_truth, task=task
-                )
-            except evaluation.NoTargets:
-                continue
+        model = recommenders.create(name).fit(data.train, on_epoch=steps.pulse)
+        steps.pulse()
+        for task, result in judging.evaluate(model, data).items():
             _keep(numbers, values, name, task, result)
     return numbers, values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ LIST_LENGTH = 50
 SIMILAR_LENGTH = 20
 REASONED = 10  # places of each list whose reason is worked out beforehand
 REASON_ROWS = 20_000  # places at a time
+NETWORKS = ("ncf", "towers")
 
 
 def write_lists(
@@ -133,3 +135,10 @@ def _together(item_ids: np.ndarray) -> dict[str, np.ndarray]:
         "together_ids": np.where(top.items >= 0, item_ids[top.items], 0),
         "together_scores": top.scores,
     }
+
+
+def write_logs(run: ModelRun, curve: list[dict[str, float]], folder: Path) -> None:
+    """The curves of a network for TensorBoard; other methods need no TensorFlow."""
+    if run.algorithm in NETWORKS and curve:
+        # Imported here: TensorFlow is in the process that trained, and in no other.
+        import_module("segmentation.engine.recommenders.eventlog").write(folder, curve)

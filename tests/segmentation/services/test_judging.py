@@ -52,8 +52,7 @@ def test_all_measures_have_intervals_and_baselines_on_the_same_customers():
 
 def test_a_baseline_is_what_a_run_of_it_measures():
     world()
-    params = recommenders.kind("item_knn").candidates("discover")[0]
-    run = train("item_knn", "discover", **params, n_neighbors=100)
+    run = train("item_knn", "discover", n_neighbors=100)
     told = run.metrics["beside"]["item_knn"]["discover"]
     assert told["ndcg"] == run.metrics["discover"]["ndcg"]
     assert told["gain"] == {"mean": 0, "low": 0, "high": 0}
@@ -68,14 +67,14 @@ def test_baselines_are_fitted_once_for_the_same_data(monkeypatch):
     )
     first, second = (train("popularity", "discover") for _time in range(2))
     n_first = len(fits)
-    assert n_first == 2  # one for each task: their first parameters differ
+    assert n_first == 1
     assert second.metrics["beside"] == first.metrics["beside"]
     assert judged(second).keys() == judged(first).keys()
     other = train("popularity", "discover", period_days=21)
-    assert len(fits) == n_first + 2 and other.metrics["beside"] != first.metrics
+    assert len(fits) == n_first + 1 and other.metrics["beside"] != first.metrics
     behaviour.record(source, [purchase("c-00", "i-31", week=1, order="more")])
     train("popularity", "discover")
-    assert len(fits) == n_first + 4
+    assert len(fits) == n_first + 2
 
 
 def test_without_the_artifact_the_baselines_are_fitted_again():
@@ -211,3 +210,17 @@ def test_a_cancelled_comparison_leaves_no_artifact():
         training.train(run, held)
     run.refresh_from_db()
     assert (run.status, run.artifact, run.metrics) == ("cancelled", "", {})
+
+
+@pytest.mark.slow
+def test_a_network_leaves_its_curves_for_tensorboard():
+    world()
+    run = train("ncf", "discover", n_factors=4, epochs=2, trials=2)
+    folder = registry.local_folder(run.artifact) / "logs"
+    fits = sorted(path.name for path in folder.iterdir())
+    # Two trials, the judged fit and the last one.
+    assert fits == ["fit-001", "fit-002", "fit-003", "fit-004"]
+    assert all(list(path.glob("events.out.tfevents.*")) for path in folder.iterdir())
+    steps = {point["step"] for point in run.curve}
+    assert len(steps) == 4
+    assert {"epoch", "loss", "metric", "step"} <= run.curve[0].keys()
