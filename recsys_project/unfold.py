@@ -86,6 +86,7 @@ NAVIGATION = [
                     "/modelrun/" in request.path and "compare" not in request.path
                 ),
             ),
+            _ours(_("Rules for lists"), "push_pin", "listrule"),
             _ours(_("Segment sets"), "bubble_chart", "segmentset"),
             _ours(_("Segments"), "group_work", "segment"),
         ],
