@@ -9,7 +9,7 @@ without authentication behind the same middleware. ``ratio`` is the median over 
 of rounds of requests a second; ``p99_ratio`` compares the two at an equal, paced load.
 ``cpu_ratio`` is the same from processor time in one process, which a busy machine
 hardly changes. ``exact_ms``: one customer's filtered top 10 of 50,000 items x 128
-factors. Prints one JSON object.
+factors, by the clock and in processor time. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -262,14 +262,15 @@ def exact_list() -> dict[str, float]:
         (np.ones(N_ITEMS, np.float32), (np.arange(N_ITEMS) % 1000, np.arange(N_ITEMS))),
         shape=model.user_items_.shape,
     )
-    spent = []
+    wall, cpu_time = [], []
     for number in range(300):
-        start = time.perf_counter()
+        start = time.perf_counter(), time.thread_time()
         model.recommend([number % 1000], 10, item_mask=mask)
-        spent.append((time.perf_counter() - start) * 1e3)
+        wall.append((time.perf_counter() - start[0]) * 1e3)
+        cpu_time.append((time.thread_time() - start[1]) * 1e3)
     return {
-        "exact_ms": round(statistics.median(spent[50:]), 3),
-        "exact_p95_ms": round(sorted(spent[50:])[int(250 * 0.95)], 3),
+        "exact_ms": round(statistics.median(wall[50:]), 3),
+        "exact_cpu_ms": round(statistics.median(cpu_time[50:]), 3),
     }
 
 

@@ -87,6 +87,7 @@ NAVIGATION = [
                 ),
             ),
             _ours(_("Training plans"), "event_repeat", "trainingplan"),
+            _ours(_("Rules for lists"), "push_pin", "listrule"),
             _ours(_("Segment sets"), "bubble_chart", "segmentset"),
             _ours(_("Segments"), "group_work", "segment"),
         ],

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.admin import people
 from segmentation.admin.base import FactInline, StrataAdmin, link_to
+from segmentation.admin.lists import CustomerLists, ItemNeighbours
 from segmentation.admin.small_tables import SmallTables
 from segmentation.models import (
     Category,
@@ -50,7 +51,8 @@ class ItemChangeInline(FactInline):
 
 
 @admin.register(Item)
-class ItemAdmin(SmallTables, StrataAdmin):
+class ItemAdmin(SmallTables, ItemNeighbours):
+    change_form_template = "segmentation/admin/with_deeds.html"
     import_kind = "items"
     export_table = "items"
     list_display = ("__str__", "external_id", "category", "brand", "cost", "available")
@@ -99,7 +101,7 @@ class MembershipInline(FactInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(SmallTables, StrataAdmin):
+class CustomerAdmin(SmallTables, CustomerLists):
     import_kind = "customers"
     export_table = "customers"
     change_form_template = "segmentation/admin/customer.html"

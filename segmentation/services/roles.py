@@ -13,7 +13,15 @@ SECRET_MODELS = ("apikey", "signingsecret")
 # Role → models whose rows it may add and change (viewing is common to all).
 CHANGES = {
     "Viewer": (),
-    "Marketer": ("campaign", "variant", "launch", "placement", "ad", "notice"),
+    "Marketer": (
+        "campaign",
+        "variant",
+        "launch",
+        "placement",
+        "ad",
+        "listrule",
+        "notice",
+    ),
     "Analyst": (
         "item",
         "itemchange",
@@ -29,6 +37,7 @@ CHANGES = {
         "modelrun",
         "trainingplan",
         "listrefresh",
+        "listrule",
         "segmentset",
         "segment",
         "notice",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.topk import topk
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from segmentation.engine import evaluation
 from segmentation.engine.interactions import DataError, Interactions
@@ -149,7 +150,12 @@ class ALS(Recommender):
         return top
 
     def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.user_vectors_[rows] @ self.item_vectors_.T
+        # Threads would wait for one another longer than the product takes.
+        with _threads().limit(limits=1, user_api="blas"):
+            scores: NDArray[np.float32] = (
+                self.user_vectors_[rows] @ self.item_vectors_.T
+            )
+        return scores
 
     def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         confidence, *system = self._system(histories)
@@ -185,3 +191,9 @@ class ALS(Recommender):
 
     def _block_rows(self) -> int:
         return 2000
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Made once: to find the libraries of a process takes milliseconds."""
+    return ThreadpoolController()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -73,6 +73,7 @@ class Catalogue:
     price: np.ndarray  # NaN where unknown
     available: np.ndarray
     category_codes: dict[str, int]
+    brand_codes: dict[str, int]
     position_of: dict[str, int]  # external id → position
     rules: tuple[Rule, ...]
     version: tuple[Any, ...]
@@ -172,29 +173,23 @@ def read(version: tuple[Any, ...] = ()) -> Catalogue:
     ids, external_ids, titles, groups, categories, brands, prices, there = columns
     category, category_codes = _coded(categories)
     brand, brand_codes = _coded(brands)
-    found = {
-        "ids": np.array(ids, np.int64),
-        "category": category,
-        "brand": brand,
-    }
-    rules = [
-        _rule(row, found, category_codes, brand_codes)
-        for row in ListRule.objects.filter(enabled=True)
-        .select_related("category")
-        .order_by("pk")
-    ]
-    return Catalogue(
-        **found,
+    shop = Catalogue(
+        ids=np.array(ids, np.int64),
         external_ids=list(external_ids),
         titles=list(titles),
         group=_coded(groups)[0],
+        category=category,
+        brand=brand,
         price=np.array([np.nan if p is None else p for p in prices], np.float64),
         available=np.array(there, bool),
         category_codes=category_codes,
+        brand_codes=brand_codes,
         position_of={name: at for at, name in enumerate(external_ids)},
-        rules=tuple(rules),
+        rules=(),
         version=version,
     )
+    rules = ListRule.objects.filter(enabled=True).select_related("category")
+    return replace(shop, rules=tuple(rule_of(shop, r) for r in rules.order_by("pk")))
 
 
 def _coded(words: tuple[str | None, ...]) -> tuple[np.ndarray, dict[str, int]]:
@@ -203,18 +198,15 @@ def _coded(words: tuple[str | None, ...]) -> tuple[np.ndarray, dict[str, int]]:
     return np.array(coded, np.int32), codes
 
 
-def _rule(
-    row: ListRule,
-    items: dict[str, np.ndarray],
-    categories: dict[str, int],
-    brands: dict[str, int],
-) -> Rule:
+def rule_of(shop: Catalogue, row: ListRule) -> Rule:
+    """A row as it is applied, whether it is enabled or not."""
     if row.item_id:
-        spoken_of = items["ids"] == row.item_id
+        spoken_of = shop.ids == row.item_id
     elif row.category:
-        spoken_of = items["category"] == categories.get(row.category.name, -2)
+        code = shop.category_codes.get(row.category.name, -2)
+        spoken_of = shop.category == code
     else:
-        spoken_of = items["brand"] == brands.get(row.brand, -2)
+        spoken_of = shop.brand == shop.brand_codes.get(row.brand, -2)
     return Rule(
         pk=row.pk,
         action=row.action,

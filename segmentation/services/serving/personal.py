@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -20,7 +21,7 @@ from segmentation.services.serving.answers import (
     Source,
     Wish,
 )
-from segmentation.services.serving.catalogue import Catalogue
+from segmentation.services.serving.catalogue import Catalogue, Rule
 
 POOL_LENGTH = 100  # folded in: room for what filters take away
 SECONDS_A_DAY = 86_400.0
@@ -34,14 +35,24 @@ def recommend_for(person: people.Person | None, wish: Wish, *, now: datetime) ->
     is popular in their segment, else with all. Who does not want to be personalised
     gets what is popular.
     """
-    pool = _pool(person, wish, now)
-    return answered(pool, wish, now=now)
+    return answered(pool_for(person, wish, now), wish, now=now)
 
 
-def answered(pool: Pool, wish: Wish, *, now: datetime, about: int = -1) -> Answer:
-    """A pool → the list that is shown; ``about`` is the position of the page's item."""
+def answered(
+    pool: Pool,
+    wish: Wish,
+    *,
+    now: datetime,
+    about: int = -1,
+    rules: Sequence[Rule] | None = None,
+) -> Answer:
+    """A pool → the list that is shown; ``about`` is the position of the page's item.
+
+    ``rules`` are those that hold now, unless told.
+    """
     shop = catalogue.current()
-    rules = shop.rules_for(wish.purpose, wish.placement, now)
+    if rules is None:
+        rules = shop.rules_for(wish.purpose, wish.placement, now)
     chosen = choosing.choose(
         pool.item_ids, pool.scores, shop, wish, rules, pool.is_hidden
     )
@@ -108,7 +119,7 @@ def _column(
     return np.where(listed, values[places], 0)
 
 
-def _pool(person: people.Person | None, wish: Wish, now: datetime) -> Pool:
+def pool_for(person: people.Person | None, wish: Wish, now: datetime) -> Pool:
     lists = registry.live_lists(wish.purpose)
     if person is None or not person.personalised:
         return popular_pool(lists)
@@ -199,7 +210,7 @@ def _folded(
     model = registry.live_model(wish.purpose) if len(done.item_ids) else None
     if model is None or lists is None or not model.folds_in:
         return listed
-    history = _history(model, lists, person, done, now)
+    history = history_of(model, lists, person, done, now)
     if not history.nnz:
         return listed
     mask = None
@@ -233,7 +244,7 @@ def _folded(
     )
 
 
-def _history(
+def history_of(
     model: Recommender,
     lists: registry.Lists,
     person: people.Person,
