@@ -29,6 +29,7 @@ from segmentation.models import (
     Merge,
     RefKind,
     ServedList,
+    Telling,
 )
 from segmentation.services import exporting, people, unlearning
 from segmentation.services.importing import forgetting
@@ -78,10 +79,11 @@ def _facts(customer: Customer) -> dict[str, Any]:
 
 
 def _told(customer_ids: list[int]) -> list[dict[str, Any]]:
-    claims = CustomerClaim.objects.filter(customer__in=customer_ids).order_by("pk")
+    """What each source told, import by import."""
+    told = Telling.objects.filter(customer__in=customer_ids).order_by("pk")
     return [
         {"source_name": name, "told_at": told_at, "values": json.loads(values or "{}")}
-        for name, told_at, values in claims.values_list(
+        for name, told_at, values in told.values_list(
             "source__name", "told_at", "values"
         )
     ]
@@ -178,6 +180,7 @@ def erase_customer(customer: Customer) -> dict[str, int]:
                 kind=ImportKind.CUSTOMERS, object_id__in=parts
             ),
             "claims": CustomerClaim.objects.filter(customer__in=parts),
+            "tellings": Telling.objects.filter(customer__in=parts),
             "merges": Merge.objects.filter(
                 Q(kept__in=parts) | Q(merged__in=parts) | Q(home__in=parts)
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -339,12 +340,25 @@ def _last_of_each(rows: pa.Table, column: str) -> tuple[pa.Table, int]:
 
 
 def _with_attributes(part: pa.Table) -> pa.Table:
-    """Fold the ``attributes.*`` columns into one JSON text."""
+    """Fold the ``attributes.*`` columns into one JSON text; blank cells are not in it.
+
+    NULL where a line says nothing of any.
+    """
     names = [n for n in part.column_names if n.startswith(mapping.ATTRIBUTES)]
     if not names or not part.num_rows:
         return part.drop_columns(names)
-    frame = part.select(names).to_pandas()
-    frame.columns = [name.removeprefix(mapping.ATTRIBUTES) for name in names]
-    lines = frame.to_json(orient="records", lines=True, force_ascii=False)
-    texts = pa.array(lines.rstrip("\n").split("\n"))
+    inside = pc.binary_join_element_wise(*(_members(n, part[n]) for n in names), "")
+    texts = pc.binary_join_element_wise(
+        "{", pc.utf8_slice_codeunits(inside, 0, -2), "}", ""
+    )
+    texts = pc.if_else(pc.equal(inside, ""), pa.scalar(None, pa.string()), texts)
     return part.drop_columns(names).append_column("attributes", texts)
+
+
+def _members(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """The cells of an attribute as members of a JSON object, each value once."""
+    cells = column.combine_chunks().dictionary_encode()
+    key = json.dumps(name.removeprefix(mapping.ATTRIBUTES), ensure_ascii=False)
+    values = cells.dictionary.to_pylist()
+    texts = [f"{key}: {json.dumps(value, ensure_ascii=False)}, " for value in values]
+    return pc.fill_null(pa.array(texts, pa.string()).take(cells.indices), "")

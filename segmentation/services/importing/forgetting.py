@@ -21,13 +21,13 @@ from segmentation import conf
 from segmentation.engine import cleaning, mapping
 from segmentation.models import (
     Customer,
-    CustomerClaim,
     Event,
     EventClaim,
     Identity,
     ImportChange,
     ImportJob,
     ImportKind,
+    Telling,
 )
 from segmentation.models.catalog import as_written_once
 from segmentation.services import jobs
@@ -87,7 +87,7 @@ def known_as(customer_ids: Collection[int]) -> Person:
     changes = ImportChange.objects.filter(
         kind=ImportKind.CUSTOMERS, object_id__in=customer_ids
     )
-    claimed = CustomerClaim.objects.filter(customer__in=customer_ids)
+    claimed = Telling.objects.filter(customer__in=customer_ids)
     imports: set[int] = set()
     every: tuple[QuerySet, ...] = (customers, events, claims, changes, claimed)
     for rows in every:

@@ -38,7 +38,7 @@ from segmentation.models import (
     Job,
     UndoJob,
 )
-from segmentation.services import changes, claims, consents, jobs
+from segmentation.services import changes, consents, jobs, unsaying
 from segmentation.services.importing import leftovers, pacing
 from segmentation.services.importing.leftovers import EMPTIED, IN_USE, PASSED
 
@@ -172,7 +172,7 @@ class _Undoing:
         while n_taken:
             with transaction.atomic():
                 self._held.guard()
-                n_taken = claims.take_back(self._job.pk)
+                n_taken = unsaying.take_back(self._job.pk)
 
     def _chunk(self, deed: Callable[[], dict[str, int]], message: str) -> None:
         """A deed and its counts in one transaction; progress after it."""
