@@ -20,7 +20,7 @@ from campaigns.models import (
     Outcome,
     Recipient,
 )
-from campaigns.services import planning
+from campaigns.services import consent_imports, planning
 from segmentation.models import Customer, Identity
 from segmentation.services import audit, people
 from segmentation.services import privacy as shop_privacy
@@ -128,6 +128,7 @@ def erase_customer(
         parts = people.parts_of(customer)
         launches = Launch.objects.filter(recipients__customer__in=parts)
         touched = list(launches.distinct())
+        said = Consent.objects.filter(customer__in=parts)
         number = customer.pk
         counts = {"ad_decisions": _decisions(customer).update(identity_id=None)}
         sets = {
@@ -135,7 +136,8 @@ def erase_customer(
             "deliveries": Delivery.objects.filter(recipient__customer__in=parts),
             "recipients": Recipient.objects.filter(customer__in=parts),
             "contact_points": ContactPoint.objects.filter(customer__in=parts),
-            "consents": Consent.objects.filter(customer__in=parts),
+            "consent_changes": consent_imports.changes_of(said),
+            "consents": said,
         }
         counts |= {name: rows.delete()[0] for name, rows in sets.items()}
         counts |= shop_privacy.erase_customer(customer)
