@@ -81,8 +81,41 @@ def note(
             f"WHERE t.import_id IS DISTINCT FROM {import_id} "
             f"AND ({another} OR {any_differs}) "
             # In the order of ids, so that two imports cannot wait for each other.
-            f"ORDER BY t.id{lock} ON CONFLICT DO NOTHING"
+            f"ORDER BY t.id{lock} ON CONFLICT (import_id, kind, object_id) "
+            f"DO UPDATE SET {_noted_again(list(values))}"
         )
+
+
+def _noted_again(names: list[str]) -> str:
+    """What is kept where an import changes a row once more: two ids of one person."""
+    old, new = f"{_LOG}.before", "excluded.before"
+    was_told = {n: f"({_has(old, n)} AND {_raw(old, n)} <> {_null()})" for n in names}
+    before = {
+        n: (
+            f"{_has(old, n)} OR {_has(new, n)}",
+            f"CASE WHEN {was} THEN {_raw(old, n)} ELSE {_raw(new, n)} END",
+        )
+        for n, was in was_told.items()
+    }
+    old, new = f"{_LOG}.after", "excluded.after"
+    after = {
+        n: (
+            f"{_has(old, n)} OR {_has(new, n)}",
+            f"CASE WHEN {_has(new, n)} THEN {_raw(new, n)} ELSE {_raw(old, n)} END",
+        )
+        for n in names
+    }
+    return f"before = {_object(before)}, after = {_object(after)}"
+
+
+def _raw(document: str, name: str) -> str:
+    """A member as JSON, to be put into another object."""
+    path = name if literals.is_postgres() else f"$.{name}"
+    return f"({document} -> '{path}')"
+
+
+def _null() -> str:
+    return "'null'::jsonb" if literals.is_postgres() else "'null'"
 
 
 def _of_another(kind: str, import_id: int) -> str:

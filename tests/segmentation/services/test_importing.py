@@ -204,6 +204,33 @@ def test_what_a_file_does_not_describe_stays_as_it_is(tmp_path):
     assert tea.attributes == {"size": "L"}
 
 
+def test_a_blank_cell_takes_nothing_back_from_an_item(tmp_path):
+    columns = {name: name for name in ("item", "title", "price", "brand", "category")}
+    columns |= {
+        "available": "there",
+        "attributes.size": "size",
+        "attributes.hue": "hue",
+    }
+    header = "item,title,price,brand,category,there,size,hue\n"
+    bring_in("items", write(tmp_path, header + "a,Tea,2,X,Hot,no,L,red\n"), columns)
+    before = Item.objects.values().get()
+    job = bring_in("items", write(tmp_path, header + "a,,,,,,,\n"), columns)
+    assert counts(job) == (0, 0, 1, 0, 0, 0)
+    assert Item.objects.values().get() == before
+    path = write(tmp_path, header + "a,Green tea,,,,,,blue\nb,,,,,,,\n")
+    tried = bring_in("items", path, columns, dry_run=True)
+    job = bring_in("items", path, columns)
+    assert counts(job) == counts(tried) == (1, 1, 0, 0, 0, 0)
+    after, fresh = Item.objects.order_by("external_id").values()
+    assert after.pop("title") == "Green tea"
+    assert after.pop("attributes") == {"size": "L", "hue": "blue"}
+    assert before.items() >= {n: v for n, v in after.items() if n[-3:] != "_at"}.items()
+    assert (fresh["title"], fresh["available"], fresh["attributes"]) == ("", True, {})
+    assert ItemChange.objects.count() == 1
+    changed = {row[1] for row in job.findings["changes"]}
+    assert changed == {"title", "attributes"}
+
+
 def test_an_item_that_events_named_first_is_described_later(tmp_path):
     bring_in("events", write(tmp_path, LINES), SALES)
     job = bring_in(
