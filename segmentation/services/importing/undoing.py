@@ -5,8 +5,8 @@ was, and counts nothing twice. From the moment it is asked for, nobody sees what
 import alone brought (``queries.unfinished_imports``).
 
 1. Events that another import brought too pass to it (``EventClaim``).
-2. Events that it brought too, but that belong to another, stay with that one.
-3. All other events of it go, with their search terms.
+2. All other events of it go, with their search terms.
+3. Events that it brought too, but that belong to another, stay with that one.
 4. Consent is what it would be without it (``consents``).
 5. Values that it changed on items and customers come back, unless they were changed
    since, or another import told the same.
@@ -142,9 +142,10 @@ class _Undoing:
         heirs = leftovers.heirs(self._job)
         if heirs:
             self._by_claims(f"import_id IN ({heirs})", self._pass_on)
-        self._by_claims(f"import_id = {self._job.pk}", self._let_go)
         while self._walk_events():  # again, if rows were moved meanwhile
             pass
+        # Last: a call may take an event over until it is gone (``events.insert``).
+        self._by_claims(f"import_id = {self._job.pk}", self._let_go)
 
     def changes(self, kind: str) -> None:
         """Former values come back, a set of rows at a time."""

@@ -9,7 +9,15 @@ import pytest
 from django.db import connection, transaction
 
 from segmentation import frames, queries, tasks
-from segmentation.models import Event, Identity, ImportJob, Item, Kind, UndoJob
+from segmentation.models import (
+    Event,
+    EventClaim,
+    Identity,
+    ImportJob,
+    Item,
+    Kind,
+    UndoJob,
+)
 from segmentation.services import catalog, events, importing, jobs
 from segmentation.services.importing import applying, undoing
 from tests.segmentation.services.imports import bring_in, queue, write
@@ -37,6 +45,48 @@ def test_what_a_call_tells_during_an_undo_is_new_and_stays(tmp_path):
     assert events.record_events([row], source=job.source, now=NOW).n_new == 1
     tasks.perform(undo, importing.run_undo)
     assert Event.objects.get().import_id is None
+
+
+CALLED = "customer,item,kind,occurred_at,event_id\na,tea,view,2026-01-01,e1\n"
+CALL = {"customer": "a", "item": "tea", "kind": "view", "event_id": "e1"}
+
+
+def test_what_an_undo_removes_under_a_call_is_told_again(tmp_path, monkeypatch):
+    """The call sees the event of the import, and it is gone before it is kept."""
+    job = bring_in("events", write(tmp_path, CALLED))
+    keep = events._keep_for_ever
+
+    def late(staging):
+        Event.objects.filter(import_id=job.pk).delete()
+        keep(staging)
+
+    monkeypatch.setattr(events, "_keep_for_ever", late)
+    assert events.record_events([CALL], source=job.source, now=NOW).n_new == 1
+    assert Event.objects.get().import_id is None
+
+
+def test_an_undo_that_is_cancelled_has_lost_nothing_to_a_call(tmp_path):
+    job = bring_in("events", write(tmp_path, CALLED))
+    undo = importing.create_undo(job)
+    events.record_events([CALL], source=job.source, now=NOW)
+    jobs.request_cancel(undo)
+    again = take_back(job)
+    assert again.kept == {"of_another": 1, "in_use": 2}
+    assert Event.objects.get().import_id is None
+    assert not EventClaim.objects.exists()
+
+
+def test_what_a_file_took_over_from_an_undo_that_is_cancelled_goes_back(tmp_path):
+    path = write(tmp_path, lines(1, 2, 3))
+    first = bring_in("events", path)
+    undo = importing.create_undo(first)
+    second = bring_in("events", path)
+    assert second.rows_new == 3
+    jobs.request_cancel(undo)
+    assert told(take_back(second)) == (0, 0, 3)
+    assert frames.interactions().num_rows == 3
+    assert take_back(first).rows_removed == 9
+    assert sizes() == [0] * 7
 
 
 def test_what_an_undo_removes_while_a_call_names_it_is_made_anew(tmp_path, monkeypatch):
