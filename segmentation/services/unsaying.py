@@ -133,13 +133,13 @@ def _note(held: dict[tuple[int, str], Any]) -> None:
         last |= {(change.object_id, column): change for column in change.after}
     mended: dict[int, ImportChange] = {}
     for (pk, field), former in held.items():
-        change = last.get((pk, field))
-        if change is None or _plain(field, change.after[field]) != former:
+        noted = last.get((pk, field))
+        if noted is None or _plain(field, noted.after[field]) != former:
             continue
-        for column in _columns(field, change.after):
+        for column in _columns(field, noted.after):
             name = f"raw_{column}" if column in _SEALED else column
-            change.after[column] = getattr(now[pk], name)
-        mended[change.pk] = change
+            noted.after[column] = getattr(now[pk], name)
+        mended[noted.pk] = noted
     ImportChange.objects.bulk_update(mended.values(), ["after"], batch_size=100)
 
 
