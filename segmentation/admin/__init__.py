@@ -3,6 +3,7 @@
 from segmentation.admin import (
     access,
     catalog,
+    erasures,
     events,
     exports,
     imports,
@@ -17,6 +18,7 @@ from segmentation.admin import (
 __all__ = [
     "access",
     "catalog",
+    "erasures",
     "events",
     "exports",
     "imports",

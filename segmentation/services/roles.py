@@ -34,6 +34,7 @@ CHANGES = {
     "Privacy officer": (
         "customer",
         "identity",
+        "erasure",
         "merge",
         "contactpoint",
         "consent",
