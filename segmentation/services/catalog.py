@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,25 +42,26 @@ class Lookup:
         return self.ids.take(pc.index_in(names, self.names))
 
 
-def items(external_ids: pa.Array, *, import_id: int | None = None) -> Lookup:
-    """Our ids of items; those that nobody described yet are created."""
+def items(external_ids: pa.Array, **by: Any) -> Lookup:
+    """Our ids of items; those that nobody described yet are created.
+
+    ``by``: the ``import_id`` and ``guard`` of the deed that makes them (``newcomers``).
+    """
     return _lookup(
         external_ids,
         Item.objects.all(),
         "external_id",
-        lambda names: newcomers.create_items(names, import_id),
+        lambda names: newcomers.create_items(names, **by),
     )
 
 
-def identities(
-    source: Source, external_ids: pa.Array, *, import_id: int | None = None
-) -> Lookup:
-    """Ids of identities in a source; unknown customers are created."""
+def identities(source: Source, external_ids: pa.Array, **by: Any) -> Lookup:
+    """Ids of identities in a source; unknown customers are created, as ``items``."""
     return _lookup(
         external_ids,
         Identity.objects.filter(source=source),
         "external_id",
-        lambda names: newcomers.create_identities(names, source, import_id),
+        lambda names: newcomers.create_identities(names, source, **by),
     )
 
 
@@ -126,24 +128,24 @@ def known_visitors(visitor_ids: pa.Array) -> pa.Array:
     ).names
 
 
-def customers(source: Source, external_ids: pa.Array, *, import_id: int) -> Lookup:
+def customers(source: Source, external_ids: pa.Array, **by: Any) -> Lookup:
     """Ids of customers by their id in a source; new ones are of this import."""
     return _lookup(
         external_ids,
         Identity.objects.filter(source=source),
         "external_id",
-        lambda names: newcomers.create_identities(names, source, import_id),
+        lambda names: newcomers.create_identities(names, source, **by),
         answer="customer_id",
     )
 
 
-def visitors(visitor_ids: pa.Array, *, import_id: int | None = None) -> Lookup:
+def visitors(visitor_ids: pa.Array, **by: Any) -> Lookup:
     """Ids of anonymous identities; new visitors are created."""
     return _lookup(
         visitor_ids,
         Identity.objects.filter(source=None),
         "visitor_id",
-        lambda names: newcomers.create_identities(names, None, import_id),
+        lambda names: newcomers.create_identities(names, None, **by),
     )
 
 

@@ -250,10 +250,11 @@ class Lookups:
     items: catalog.Lookup
 
 
-def look_up(
-    table: pa.Table, source: Source, *, import_id: int | None = None
-) -> Lookups:
-    """Find the ids of all that is named; unknown customers and items are created."""
+def look_up(table: pa.Table, source: Source, **by: Any) -> Lookups:
+    """Find the ids of all that is named; unknown customers and items are created.
+
+    ``by`` whom: ``import_id`` and ``guard`` of a deed (``newcomers``).
+    """
     visitor, item = (pc.unique(table[name]) for name in ("visitor", "item"))
     customers = {}
     names = pc.fill_null(table["source"], source.name)
@@ -262,12 +263,12 @@ def look_up(
         if name != source.name or table["source"].null_count < table.num_rows:
             own = own.filter(pc.equal(names, name))
         of = source if name == source.name else _source(name)
-        customers[name] = catalog.identities(of, pc.unique(own), import_id=import_id)
+        customers[name] = catalog.identities(of, pc.unique(own), **by)
     return Lookups(
         customers,
         source.name,
-        catalog.visitors(visitor, import_id=import_id),
-        catalog.items(item, import_id=import_id),
+        catalog.visitors(visitor, **by),
+        catalog.items(item, **by),
     )
 
 

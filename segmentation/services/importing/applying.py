@@ -120,7 +120,9 @@ def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     rows = staged.rows
     # Whoever brings this file again in another way is told so in the dry run.
     held.write(findings=job.findings | {"reading": rekeying.reading_of(job)})
-    lookups = events.look_up(rows.names(), job.source, import_id=job.pk)
+    lookups = events.look_up(
+        rows.names(), job.source, import_id=job.pk, guard=held.guard
+    )
     prices = filling.EventPrices() if "price" in staged.rules.fill else None
     pace = pacing.Pace(APPLY_ROWS)
     start = job.rows_new + job.rows_duplicate  # each row that is in is one of them
@@ -252,7 +254,7 @@ def _write_customers(
 ) -> None:
     columns.remove("customer")
     names = part["customer"].combine_chunks()
-    known = catalog.customers(job.source, names, import_id=job.pk)
+    known = catalog.customers(job.source, names, import_id=job.pk, guard=held.guard)
     customer_ids = known.of(names)
     said, part = part, part.append_column("customer_id", customer_ids)
     # Two ids of the file may be one person by now: of their lines too the last wins.

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from django.db import connection
 
-from segmentation import frames
+from segmentation import frames, tasks
 from segmentation.models import (
     Category,
     Customer,
@@ -22,7 +22,7 @@ from segmentation.models import (
     Source,
 )
 from segmentation.models.fields import fingerprint
-from segmentation.services import events, importing, jobs
+from segmentation.services import catalog, events, importing, jobs
 from segmentation.services.importing import applying, pacing, reading, staging
 from tests.segmentation.services.imports import (
     bring_in,
@@ -545,6 +545,26 @@ def test_a_worker_that_lost_its_lease_does_not_touch_the_staged_file(
     with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
         staging.stage(job, held)
     assert not any(staging.folder_of(job).iterdir())
+
+
+@pytest.mark.parametrize("kind", ["events", "customers"])
+def test_a_worker_that_lost_its_lease_makes_no_item_and_no_customer(
+    kind, tmp_path, monkeypatch
+):
+    text = "customer,item,kind,occurred_at\na,tea,view,2026-01-01\n"
+    job = queue(kind, write(tmp_path, text))
+    module, name = (events, "look_up") if kind == "events" else (catalog, "customers")
+    look = getattr(module, name)
+
+    def late(*asked, **by):
+        ImportJob.objects.filter(pk=job.pk).update(fence=99)  # another has it
+        return look(*asked, **by)
+
+    monkeypatch.setattr(module, name, late)
+    with pytest.raises(jobs.LostLease):
+        tasks.perform(job, importing.run_import)
+    assert not Item.objects.exists() and not Identity.objects.exists()
+    assert not Customer.objects.exists()
 
 
 def test_files_of_an_earlier_job_with_the_same_number_are_not_taken(tmp_path):

@@ -37,6 +37,20 @@ def test_while_it_is_taken_back_nobody_sees_it(status, tmp_path):
     assert frames.interactions().num_rows == 2
 
 
+def test_what_left_nothing_is_not_hidden_for_ever(tmp_path):
+    path = write(tmp_path, lines(1, 2))
+    bring_in("events", path, dry_run=True)
+    bring_in("items", write(tmp_path, "item\na\n"))
+    gone = bring_in("events", path)
+    take_back(gone)
+    left_some = bring_in("events", path)
+    wrote_nothing = queue("events", path)
+    ImportJob.objects.update(status="failed")
+    assert queries.unfinished_imports() == [left_some.pk]
+    ImportJob.objects.filter(pk=wrote_nothing.pk).update(status="running")
+    assert queries.unfinished_imports() == [left_some.pk, wrote_nothing.pk]
+
+
 def test_what_a_call_tells_during_an_undo_is_new_and_stays(tmp_path):
     text = "customer,item,kind,occurred_at,event_id\na,tea,view,2026-01-01,e1\n"
     job = bring_in("events", write(tmp_path, text))
