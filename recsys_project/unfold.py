@@ -101,6 +101,7 @@ NAVIGATION = [
             _campaigns(_("Ads"), "ad", "ad"),
             _campaigns(_("Contact points"), "contact_phone", "contactpoint"),
             _campaigns(_("Consents"), "verified_user", "consent"),
+            _ours(_("Erasures"), "person_remove", "erasure"),
         ],
     },
     {

@@ -3,6 +3,7 @@
 from segmentation.admin import (
     access,
     catalog,
+    erasures,
     events,
     exports,
     imports,
@@ -21,6 +22,7 @@ from segmentation.admin import (
 __all__ = [
     "access",
     "catalog",
+    "erasures",
     "events",
     "exports",
     "imports",

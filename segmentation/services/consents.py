@@ -43,7 +43,8 @@ class Keeper(Protocol):
 
     def take(self, told: Told) -> None: ...
 
-    def give_back(self, import_id: int) -> None: ...
+    def give_back(self, import_id: int) -> int:
+        """Forget some of what that import told; answers how much, 0 when all is."""
 
 
 _keepers: list[Keeper] = []
@@ -101,7 +102,6 @@ def hand_on(
                     keeper.take(Told(way, ids, granted, at, import_id))
 
 
-def take_back(import_id: int) -> None:
-    """What that import alone told is forgotten."""
-    for keeper in _keepers:
-        keeper.give_back(import_id)
+def take_back(import_id: int) -> int:
+    """Some of what that import alone told is forgotten; 0 when all is."""
+    return sum(keeper.give_back(import_id) or 0 for keeper in _keepers)

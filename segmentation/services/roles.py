@@ -45,6 +45,7 @@ CHANGES = {
     "Privacy officer": (
         "customer",
         "identity",
+        "erasure",
         "merge",
         "contactpoint",
         "consent",

@@ -65,6 +65,7 @@ def told(shown, action: str = "preview", **said) -> dict:
     found = {"upload": shown.context["sealed"], "action": action}
     state = shown.context["page"]
     found |= {"signature": state.signature, "own": state.keep_form.own}
+    found["save_mark"] = state.keep_form["save_mark"].value() or ""
     for row in state.rows:
         for bound in row["form"]:
             found[bound.html_name] = bound.value() or ""
@@ -257,6 +258,46 @@ def test_a_kept_mapping_is_found_again_by_the_names_of_the_columns(analyst):
     assert row_of(again, "occurred_at")["column"].format.date == "dmy"
     fresh = say(analyst, again, "guess")
     assert row_of(fresh, "customer")["column"] is None
+
+
+def test_of_two_tabs_on_a_kept_mapping_the_later_is_told(analyst):
+    shown = upload(analyst, MESSY, encoding="cp1252")
+    say(analyst, shown, "run", **MESSY_COLUMNS, save_as="tills")
+    one, other = (upload(analyst, MESSY, encoding="cp1252") for _tab in "ab")
+    kept_as = {"save_as": "tills"}
+    say(analyst, one, "run", **kept_as | {"f2-default": "theirs"})
+    theirs = Mapping.objects.get().columns
+    n_jobs = ImportJob.objects.count()
+    mine = kept_as | {"f2-default": "mine"}
+    # A preview says so too, and goes on saying it.
+    for action in ("preview", "preview", "run"):
+        other = say(analyst, other, action, **mine)
+        assert "Somebody changed “tills” since this page was opened" in other.text
+        assert 'value="mine"' in other.text
+    assert Mapping.objects.get().columns == theirs
+    assert ImportJob.objects.count() == n_jobs
+    answer = say(analyst, other, "run", **mine)
+    assert answer.status_code == 302
+    assert "mine" in str(Mapping.objects.get().columns)
+
+
+def test_of_two_tabs_on_a_mapping_as_json_the_later_is_told(analyst):
+    row = Mapping.objects.create(name="mine", kind="events", columns={"item": "x"})
+    address = page(Mapping, "change", row.pk)
+    form = analyst.get(address).context["adminform"].form
+    told = {bound.html_name: bound.value() for bound in form}
+    told |= {"layout": "{}", "rules": "{}"}
+    assert analyst.post(address, told | {"columns": '{"item": "y"}'}).status_code == 302
+    answer = analyst.post(address, told | {"columns": '{"item": "z"}'})
+    assert "Somebody changed this mapping since you opened it" in answer.text
+    assert "&quot;z&quot;" in answer.text
+    row.refresh_from_db()
+    assert row.columns == {"item": "y"}
+    form = answer.context["adminform"].form
+    again = told | {"columns": '{"item": "z"}', "mark": form["mark"].value()}
+    assert analyst.post(address, again).status_code == 302
+    row.refresh_from_db()
+    assert row.columns == {"item": "z"}
 
 
 def test_a_name_of_another_mapping_is_not_written_over(analyst):

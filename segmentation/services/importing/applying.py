@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -119,7 +120,9 @@ def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     rows = staged.rows
     # Whoever brings this file again in another way is told so in the dry run.
     held.write(findings=job.findings | {"reading": rekeying.reading_of(job)})
-    lookups = events.look_up(rows.names(), job.source, import_id=job.pk)
+    lookups = events.look_up(
+        rows.names(), job.source, import_id=job.pk, guard=held.guard
+    )
     prices = filling.EventPrices() if "price" in staged.rules.fill else None
     pace = pacing.Pace(APPLY_ROWS)
     start = job.rows_new + job.rows_duplicate  # each row that is in is one of them
@@ -251,7 +254,7 @@ def _write_customers(
 ) -> None:
     columns.remove("customer")
     names = part["customer"].combine_chunks()
-    known = catalog.customers(job.source, names, import_id=job.pk)
+    known = catalog.customers(job.source, names, import_id=job.pk, guard=held.guard)
     customer_ids = known.of(names)
     said, part = part, part.append_column("customer_id", customer_ids)
     # Two ids of the file may be one person by now: of their lines too the last wins.
@@ -339,12 +342,25 @@ def _last_of_each(rows: pa.Table, column: str) -> tuple[pa.Table, int]:
 
 
 def _with_attributes(part: pa.Table) -> pa.Table:
-    """Fold the ``attributes.*`` columns into one JSON text."""
+    """Fold the ``attributes.*`` columns into one JSON text; blank cells are not in it.
+
+    NULL where a line says nothing of any.
+    """
     names = [n for n in part.column_names if n.startswith(mapping.ATTRIBUTES)]
     if not names or not part.num_rows:
         return part.drop_columns(names)
-    frame = part.select(names).to_pandas()
-    frame.columns = [name.removeprefix(mapping.ATTRIBUTES) for name in names]
-    lines = frame.to_json(orient="records", lines=True, force_ascii=False)
-    texts = pa.array(lines.rstrip("\n").split("\n"))
+    inside = pc.binary_join_element_wise(*(_members(n, part[n]) for n in names), "")
+    texts = pc.binary_join_element_wise(
+        "{", pc.utf8_slice_codeunits(inside, 0, -2), "}", ""
+    )
+    texts = pc.if_else(pc.equal(inside, ""), pa.scalar(None, pa.string()), texts)
     return part.drop_columns(names).append_column("attributes", texts)
+
+
+def _members(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """The cells of an attribute as members of a JSON object, each value once."""
+    cells = column.combine_chunks().dictionary_encode()
+    key = json.dumps(name.removeprefix(mapping.ATTRIBUTES), ensure_ascii=False)
+    values = cells.dictionary.to_pylist()
+    texts = [f"{key}: {json.dumps(value, ensure_ascii=False)}, " for value in values]
+    return pc.fill_null(pa.array(texts, pa.string()).take(cells.indices), "")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.engine import keys
-from segmentation.services import events
+from segmentation.services import recognising
 from segmentation.services.importing.staged import StagedRows
 
 PARTITION_ROWS = 1_000_000
@@ -64,7 +64,7 @@ def make(
     with raw.open("wb") as file:
         for part in rows.parts(PART_ROWS):
             end = start + part.num_rows
-            file.write(events.canonical_lanes(part, source_name).tobytes())
+            file.write(recognising.canonical_lanes(part, source_name).tobytes())
             unnamed[start:end] = np.asarray(part["event_id"].is_null())
             start = end
             tell(end)

@@ -134,12 +134,17 @@ def _read_through(
         "rejected": rejects.n,
         "ignored": n_ignored,
         "quality": tally.report(),
-        "findings": {
-            "rejects": rejects.first,
-            "reasons": rejects.reasons(),
-            "notices": [*map(str, reader.notices), *notices.told()],
-            "content": content_of(path),
-        },
+        "findings": _findings(reader, rejects, notices) | {"content": content_of(path)},
+    }
+
+
+def _findings(
+    reader: reading.Reader, rejects: RejectsFile, notices: Notices
+) -> dict[str, Any]:
+    return {
+        "rejects": rejects.first,
+        "reasons": rejects.reasons(),
+        "notices": [*map(str, reader.notices), *notices.told()],
     }
 
 

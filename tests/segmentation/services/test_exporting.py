@@ -24,7 +24,7 @@ from segmentation.models import (
     SegmentSet,
     Source,
 )
-from segmentation.services import exporting, jobs, privacy
+from segmentation.services import erasing, exporting, jobs, privacy
 from segmentation.services.exporting import tables, writing
 from tests.segmentation.services.imports import bring_in, counts
 
@@ -196,9 +196,7 @@ def test_an_unknown_table_is_a_sentence():
         exporting.table("secrets")
 
 
-def test_files_that_tell_of_people_go_when_somebody_is_erased(
-    settings, tmp_path, django_capture_on_commit_callbacks
-):
+def test_files_that_tell_of_people_go_when_somebody_is_erased(settings, tmp_path):
     settings.STRATA_HOME = tmp_path
     ann = make_customer("c-1")
     kept = queued(1)
@@ -209,7 +207,8 @@ def test_files_that_tell_of_people_go_when_somebody_is_erased(
     for made in (kept, gone):
         tasks.perform(made, exporting.run_export)
         made.refresh_from_db()
-    with django_capture_on_commit_callbacks(execute=True):
-        privacy.erase_customer(ann)
+    erasure = erasing.begin(ann, now=timezone.now())
+    privacy.erase_customer(ann)
+    tasks.perform(erasure, erasing.finish)
     assert exporting.file_of(kept) is not None
     assert exporting.file_of(gone) is None

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from django.db import connection
 
-from segmentation import frames
+from segmentation import frames, tasks
 from segmentation.models import (
     Category,
     Customer,
@@ -22,7 +22,7 @@ from segmentation.models import (
     Source,
 )
 from segmentation.models.fields import fingerprint
-from segmentation.services import events, importing, jobs
+from segmentation.services import catalog, events, importing, jobs
 from segmentation.services.importing import applying, pacing, reading, staging
 from tests.segmentation.services.imports import (
     bring_in,
@@ -202,6 +202,33 @@ def test_what_a_file_does_not_describe_stays_as_it_is(tmp_path):
     tea = Item.objects.get()
     assert (tea.title, tea.brand, tea.available) == ("Tea", "Best", False)
     assert tea.attributes == {"size": "L"}
+
+
+def test_a_blank_cell_takes_nothing_back_from_an_item(tmp_path):
+    columns = {name: name for name in ("item", "title", "price", "brand", "category")}
+    columns |= {
+        "available": "there",
+        "attributes.size": "size",
+        "attributes.hue": "hue",
+    }
+    header = "item,title,price,brand,category,there,size,hue\n"
+    bring_in("items", write(tmp_path, header + "a,Tea,2,X,Hot,no,L,red\n"), columns)
+    before = Item.objects.values().get()
+    job = bring_in("items", write(tmp_path, header + "a,,,,,,,\n"), columns)
+    assert counts(job) == (0, 0, 1, 0, 0, 0)
+    assert Item.objects.values().get() == before
+    path = write(tmp_path, header + "a,Green tea,,,,,,blue\nb,,,,,,,\n")
+    tried = bring_in("items", path, columns, dry_run=True)
+    job = bring_in("items", path, columns)
+    assert counts(job) == counts(tried) == (1, 1, 0, 0, 0, 0)
+    after, fresh = Item.objects.order_by("external_id").values()
+    assert after.pop("title") == "Green tea"
+    assert after.pop("attributes") == {"size": "L", "hue": "blue"}
+    assert before.items() >= {n: v for n, v in after.items() if n[-3:] != "_at"}.items()
+    assert (fresh["title"], fresh["available"], fresh["attributes"]) == ("", True, {})
+    assert ItemChange.objects.count() == 1
+    changed = {row[1] for row in job.findings["changes"]}
+    assert changed == {"title", "attributes"}
 
 
 def test_an_item_that_events_named_first_is_described_later(tmp_path):
@@ -518,6 +545,26 @@ def test_a_worker_that_lost_its_lease_does_not_touch_the_staged_file(
     with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
         staging.stage(job, held)
     assert not any(staging.folder_of(job).iterdir())
+
+
+@pytest.mark.parametrize("kind", ["events", "customers"])
+def test_a_worker_that_lost_its_lease_makes_no_item_and_no_customer(
+    kind, tmp_path, monkeypatch
+):
+    text = "customer,item,kind,occurred_at\na,tea,view,2026-01-01\n"
+    job = queue(kind, write(tmp_path, text))
+    module, name = (events, "look_up") if kind == "events" else (catalog, "customers")
+    look = getattr(module, name)
+
+    def late(*asked, **by):
+        ImportJob.objects.filter(pk=job.pk).update(fence=99)  # another has it
+        return look(*asked, **by)
+
+    monkeypatch.setattr(module, name, late)
+    with pytest.raises(jobs.LostLease):
+        tasks.perform(job, importing.run_import)
+    assert not Item.objects.exists() and not Identity.objects.exists()
+    assert not Customer.objects.exists()
 
 
 def test_files_of_an_earlier_job_with_the_same_number_are_not_taken(tmp_path):
