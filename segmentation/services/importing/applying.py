@@ -229,6 +229,7 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
         held.progress(
             number * size + part.num_rows,
             rows.num_rows,
+            unit=_("rows"),  # reading may have counted bytes
             message=_("Writing %(kind)s") % {"kind": job.get_kind_display()},
         )
     if not job.is_dry_run:
