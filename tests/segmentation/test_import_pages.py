@@ -318,6 +318,16 @@ def test_a_header_that_is_not_there_is_said_beside_the_field(analyst):
     assert not ImportJob.objects.exists()
 
 
+def test_a_file_of_who_is_who_finds_its_columns(analyst):
+    """Each kind of file has names of its own to be guessed by."""
+    lines = "customer,source,same_as,same_source\nW1,web,T1,till\n"
+    shown = upload(analyst, lines, kind="links")
+    assert shown.status_code == 200
+    say(analyst, shown, "run")
+    names = ("customer", "source", "same_as", "same_source")
+    assert ImportJob.objects.get().columns == {name: name for name in names}
+
+
 def test_rules_go_with_the_job(analyst):
     said = {**PURCHASES, "rules-unknown_items": "reject", "rules-fill": ["price"]}
     say(analyst, upload(analyst), "run", **said)
