@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from segmentation.admin import import_words
 from segmentation.admin.base import Deed, ReadOnly, StrataAdmin, badge, link_to
 from segmentation.forms import PairForm
 from segmentation.models import Customer, Identity, Merge
@@ -151,7 +152,8 @@ def told_about(customer: Customer) -> list[dict[str, Any]]:
             if values.get(name)
         ]
         differ = len({str(cell["value"]) for cell in said}) > 1
-        lines.append({"field": name, "said": said, "differ": differ})
+        label = import_words.label(name)
+        lines.append({"field": label, "said": said, "differ": differ})
     return lines
 
 
