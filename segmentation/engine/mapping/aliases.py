@@ -117,7 +117,8 @@ _TEXT: dict[str, dict[str, str]] = {
         "otherid secondid matchedid duplicateof 同一客户 另一客户id 对应客户id",
         "same_source": "samesource othersource secondsource matchedsource "
         "另一来源 对应来源",
-        "visitor": "visitor visitorid cookie cookieid anonymousid deviceid 访客id 设备id",
+        "visitor": "visitor visitorid cookie cookieid anonymousid deviceid "
+        "访客id 设备id",
     },
 }
 ALIASES: dict[str, dict[str, list[str]]] = {
