@@ -66,7 +66,8 @@ class ConsentFileForm(SmallFileForm):
         ),
         help_text=_(
             "A suppression list has customer ids, or e-mail addresses that are matched "
-            "by their hash. It withdraws consent and never grants it."
+            "by their hash; one that no customer has is rejected. It withdraws "
+            "consent and never grants it."
         ),
     )
     channel = forms.ChoiceField(

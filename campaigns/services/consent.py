@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
 from django.db import transaction
 from django.db.models import Q
 
@@ -59,18 +60,20 @@ class Imported:
     """
 
     def __init__(self) -> None:
-        self.ways = {name: name for name in CHANNELS} | {"push": "webpush"}
+        self.channels = {name: name for name in CHANNELS} | {"push": "webpush"}
+        self.ways = {way: CHANNELS[name][0] for way, name in self.channels.items()}
         self.permission = "campaigns.change_consent"
 
-    def take(self, told: consents.Told) -> None:
+    def take(self, told: consents.Told) -> consents.Counted:
         proof = f"import {told.import_id}"
         files = ImportJob.objects.filter(pk=told.import_id)
         text = files.values_list("original_name", flat=True).first() or ""
         said = zip(told.customer_ids.tolist(), told.granted.tolist(), strict=True)
         where = {
-            "channel": self.ways[told.way],
+            "channel": self.channels[told.way],
             "purpose": Consent.Purpose.MARKETING,
         }
+        counted = _new_words(told, where)
         rows = [
             Consent(
                 customer_id=who,
@@ -99,7 +102,23 @@ class Imported:
                 text_version=text[:40],
                 proof=f"{proof}{WITHDRAWN}",
             )
+        return counted
 
     def give_back(self, import_id: int) -> None:
         """Forget first words of that import; what it withdrew stays withdrawn."""
         Consent.objects.filter(proof=f"import {import_id}").delete()
+
+
+def _new_words(told: consents.Told, where: dict[str, str]) -> consents.Counted:
+    """What a file says that was not so before it."""
+    ids = told.customer_ids
+    before: dict[int, bool] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE].tolist()
+        rows = Consent.objects.filter(customer__in=some, **where)
+        before |= dict(rows.values_list("customer_id", "granted"))
+    known = np.isin(ids, list(before))
+    agreed = np.isin(ids, [who for who, granted in before.items() if granted])
+    first_yes = np.unique(ids[told.granted & ~known])
+    against = np.unique(ids[~told.granted & (agreed | ~known)])
+    return consents.Counted(len(first_yes), len(against))
