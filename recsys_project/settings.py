@@ -285,7 +285,6 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LANGUAGE_CODE = _one_of(
     "LANGUAGE_CODE", _read("LANGUAGE_CODE", "en"), [c for c, _name in LANGUAGES], "en"
 )
-UNFOLD_WORDS = (_("All applications"), _("Date"))  # which it has in no Chinese
 LOCALE_PATHS = [BASE_DIR / "recsys_project" / "locale"]
 TIME_ZONE = STRATA_TIME_ZONE
 USE_TZ = True

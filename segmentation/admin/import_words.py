@@ -14,6 +14,7 @@ from segmentation.engine import mapping
 from segmentation.engine.mapping.rows import OF_FIELD
 from segmentation.engine.sentences import Sentence
 from segmentation.models import Kind
+from segmentation.services import consents
 from segmentation.services.saying import say
 from segmentation.templatetags.strata import NOTHING, number
 
@@ -84,7 +85,7 @@ def label(target: str) -> str:
         name = target.removeprefix(mapping.ATTRIBUTES)
         return _("Attribute “%(name)s”") % {"name": name}
     if target.startswith(mapping.CONSENT):
-        name = target.removeprefix(mapping.CONSENT)
+        name = consents.label(target.removeprefix(mapping.CONSENT))
         return _("Consent to %(name)s") % {"name": name}
     return str(FIELDS[target][0]) if target in FIELDS else target
 

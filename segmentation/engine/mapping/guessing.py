@@ -49,6 +49,9 @@ _VAGUE = {"type", "status", "action", "类型", "状态", "操作"}
 _OF_A_SALE = ("quantity", "price", "amount", "order")
 USUAL = gettext_noop("“%(name)s” is a usual name for %(target)s.")
 KINDS = gettext_noop("“%(name)s” holds kinds of events.")
+TITLE_STANDS = gettext_noop(
+    "No column holds ids of items, so “%(name)s” stands for them."
+)
 LIKE_SALES = gettext_noop(
     "No column says what happened; the lines look like those of sales."
 )
@@ -171,8 +174,7 @@ def _named_item(headers: list[str], taken: set[str]) -> Found:
     there = _names_of([header for header in headers if header not in taken])
     for name in ALIASES["items"]["title"]:
         if header := there.get(name):
-            why = f"No column holds ids of items, so “{header}” stands for them."
-            yield "item", Column((header,)), why
+            yield "item", Column((header,)), Sentence(TITLE_STANDS, name=header)
             return
 
 
@@ -219,7 +221,7 @@ def _by_look(
     """Columns that nothing names, by what stands in them."""
     taken = {header for column, _why in found.values() for header in column.headers}
     free = [header for header in headers if header not in taken]
-    for target, (pattern, why) in _LOOKS[kind].items():
+    for target, (pattern, why) in _LOOKS.get(kind, {}).items():
         for header in free if target not in found else ():
             if _share(_cells(sample, header), pattern) >= ENOUGH:
                 free.remove(header)

@@ -232,6 +232,7 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
         held.progress(
             number * size + part.num_rows,
             rows.num_rows,
+            unit=_("rows"),  # reading may have counted bytes
             message=_("Writing %(kind)s") % {"kind": job.get_kind_display()},
         )
     if not job.is_dry_run:
@@ -271,9 +272,22 @@ def _write_customers(
     with rows as staging, claimed as told_rows, transaction.atomic():
         held.guard()
         claims.write(told_rows)
-        consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
+        at = timezone.now()
+        new = consents.hand_on(said, customer_ids, at=at, import_id=job.pk)
+        if new:
+            held.write(findings=_with_consents(job, new))
         written = catalog.upsert_customers(staging, columns, job.pk)
         mark(replace(written, n_duplicate=n_duplicate))
+
+
+def _with_consents(job: ImportJob, new: dict[str, list[int]]) -> dict[str, Any]:
+    """The findings, with what a chunk says of consent added to its predecessors'."""
+    told = job.findings.get("consents", {})
+    sums = {
+        way: [old + more for old, more in zip(told.get(way, [0, 0]), pair, strict=True)]
+        for way, pair in new.items()
+    }
+    return job.findings | {"consents": told | sums}
 
 
 def _undone(write: Write) -> Write:
