@@ -184,6 +184,25 @@ def test_a_sheet_may_leave_out_its_size_its_places_and_its_formats(tmp_path):
     assert rows == [["7", "東京"], ["", "two runs"], ["6.95", ""]]
 
 
+def test_formulas_that_were_never_computed_are_blank_and_that_is_said(tmp_path):
+    """As libraries write them; a spreadsheet program stores the value beside it."""
+    sheet = (
+        "<row><c t='inlineStr'><is><t>id</t></is></c>"
+        "<c t='inlineStr'><is><t>price</t></is></c></row>"
+        "<row r='2'><c r='A2'><v>1</v></c><c r='B2'><f>A2*2</f><v>2</v></c></row>"
+        "<row r='3'><c r='A3'><v>2</v></c><c r='B3'><f>A3*2</f><v></v></c></row>"
+        "<row r='4'><c r='A4'><v>3</v></c><c r='B4'><f>A4*2</f></c></row>"
+        "<row r='5'><c r='A5'><v>4</v></c><c r='B5' t='str'><f>\"\"</f><v></v></c></row>"
+        "<row r='6'><c r='A6'><v>5</v></c><c r='B6'></c></row>"
+    )
+    path = written(tmp_path / "a.xlsx", bare_workbook(sheet, ""))
+    reader, rows = read(path)
+    assert rows == [["1", "2"], ["2", ""], ["3", ""], ["4", ""], ["5", ""]]
+    (notice,) = reader.notices
+    assert notice.startswith("2 cells in “price”, the first in row 3 of the sheet")
+    assert "never computed" in notice
+
+
 def test_a_text_that_no_list_shares_is_damage(tmp_path):
     sheet = "<row><c t='inlineStr'><is><t>id</t></is></c></row>"
     sheet += "<row><c t='s'><v>3</v></c></row>"
