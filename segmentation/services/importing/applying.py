@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -339,12 +340,21 @@ def _last_of_each(rows: pa.Table, column: str) -> tuple[pa.Table, int]:
 
 
 def _with_attributes(part: pa.Table) -> pa.Table:
-    """Fold the ``attributes.*`` columns into one JSON text."""
+    """Fold the ``attributes.*`` columns into one JSON text, with that of the file."""
     names = [n for n in part.column_names if n.startswith(mapping.ATTRIBUTES)]
     if not names or not part.num_rows:
         return part.drop_columns(names)
     frame = part.select(names).to_pandas()
     frame.columns = [name.removeprefix(mapping.ATTRIBUTES) for name in names]
     lines = frame.to_json(orient="records", lines=True, force_ascii=False)
-    texts = pa.array(lines.rstrip("\n").split("\n"))
-    return part.drop_columns(names).append_column("attributes", texts)
+    texts = lines.rstrip("\n").split("\n")
+    if (whole := mapping.ALL_ATTRIBUTES) in part.column_names:
+        texts = list(map(_both, part[whole].to_pylist(), texts))
+        names.append(whole)
+    return part.drop_columns(names).append_column(whole, pa.array(texts))
+
+
+def _both(whole: str | None, named: str) -> str:
+    """All attributes of a line, and those that have columns of their own."""
+    told = {name: v for name, v in json.loads(named).items() if v is not None}
+    return json.dumps(json.loads(whole or "{}") | told, ensure_ascii=False)
