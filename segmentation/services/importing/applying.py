@@ -216,7 +216,7 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     size = APPLY_ROWS if is_items else CUSTOMER_ROWS
     write: Write = _write_items if is_items else _write_customers
     if job.is_dry_run:
-        write = _undone(write)
+        write = _undone(_write_items) if is_items else _count_customers
     to_fill = [name for name in staged.rules.fill if name in told and is_items]
     cells = filling.ItemCells(rows, to_fill) if to_fill else None
     for number, part in _chunks(rows, job.chunks_applied, size):
@@ -257,14 +257,8 @@ def _write_customers(
     said, part = part, part.append_column("customer_id", customer_ids)
     # Two ids of the file may be one person by now: of their lines too the last wins.
     part, n_duplicate = _last_of_each(part, "customer_id")
-    part = part.drop_columns(
-        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
-    )
     told = claims.as_rows(part, job.source, columns, job.pk)
-    part = claims.settled(part, job.source, columns)
-    for name in sealing.SECRET.intersection(columns):
-        part = sealing.sealed(part, name)
-    columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    part, columns = _settled(part, job, columns)
     rows, claimed = bulk.staged(part), bulk.staged(told)
     with rows as staging, claimed as told_rows, transaction.atomic():
         held.guard()
@@ -272,6 +266,43 @@ def _write_customers(
         consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
         written = catalog.upsert_customers(staging, columns, job.pk)
         mark(replace(written, n_duplicate=n_duplicate))
+
+
+def _count_customers(
+    job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
+) -> None:
+    """The same counts; who is new is made for nobody, and only counted.
+
+    What takes long is done before the transaction: encrypting, and asking the claims.
+    """
+    columns.remove("customer")
+    known = catalog.customers_of(job.source.name, part["customer"].combine_chunks())
+    n_new = known.null_count
+    part = part.append_column("customer_id", known).filter(known.is_valid())
+    part, n_duplicate = _last_of_each(part, "customer_id")
+    part, columns = _settled(part, job, columns)
+    with bulk.staged(part) as staging, transaction.atomic():
+        held.guard()
+        written = catalog.upsert_customers(staging, columns, job.pk)
+        found = showing.changes(job)
+        transaction.set_rollback(True)
+    n_new += written.n_new
+    mark(replace(written, n_new=n_new, n_duplicate=n_duplicate))
+    held.write(findings=found)
+
+
+def _settled(
+    part: pa.Table, job: ImportJob, columns: list[str]
+) -> tuple[pa.Table, list[str]]:
+    """The cells as they are stored, with what others know better; and all columns."""
+    part = part.drop_columns(
+        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
+    )
+    part = claims.settled(part, job.source, columns)
+    for name in sealing.SECRET.intersection(columns):
+        part = sealing.sealed(part, name)
+    hashes = [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    return part, columns + hashes
 
 
 def _undone(write: Write) -> Write:

@@ -192,7 +192,8 @@ def test_formulas_that_were_never_computed_are_blank_and_that_is_said(tmp_path):
         "<row r='2'><c r='A2'><v>1</v></c><c r='B2'><f>A2*2</f><v>2</v></c></row>"
         "<row r='3'><c r='A3'><v>2</v></c><c r='B3'><f>A3*2</f><v></v></c></row>"
         "<row r='4'><c r='A4'><v>3</v></c><c r='B4'><f>A4*2</f></c></row>"
-        "<row r='5'><c r='A5'><v>4</v></c><c r='B5' t='str'><f>\"\"</f><v></v></c></row>"
+        "<row r='5'><c r='A5'><v>4</v></c>"
+        "<c r='B5' t='str'><f>\"\"</f><v></v></c></row>"
         "<row r='6'><c r='A6'><v>5</v></c><c r='B6'></c></row>"
     )
     path = written(tmp_path / "a.xlsx", bare_workbook(sheet, ""))
