@@ -65,6 +65,10 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "image": (gettext_lazy("Picture"), gettext_lazy("the address of a picture")),
     "available": (gettext_lazy("In stock"), gettext_lazy("yes or no")),
     "description": (gettext_lazy("Description"), ""),
+    "attributes": (
+        gettext_lazy("All attributes"),
+        gettext_lazy('an object of JSON such as {"colour": "red"}'),
+    ),
     "email": (pgettext_lazy("field", "E-mail"), gettext_lazy("is stored encrypted")),
     "phone": (gettext_lazy("Phone"), gettext_lazy("is stored encrypted")),
     "name": (pgettext_lazy("field", "Name"), gettext_lazy("is stored encrypted")),

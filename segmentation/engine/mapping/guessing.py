@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from segmentation.engine.cleaning import Format, Mask, guess_format, is_true, texts
 from segmentation.engine.mapping.aliases import ALIASES, PAIRS, WORDS
 from segmentation.engine.mapping.builtin import BUILTIN, recognised
-from segmentation.engine.mapping.fields import FIELDS, role_of
+from segmentation.engine.mapping.fields import ALL_ATTRIBUTES, FIELDS, role_of
 from segmentation.engine.mapping.names import bare, normal
 from segmentation.engine.mapping.specs import Column, Spec, read_column
 from segmentation.engine.mapping.transforms import changed, gathered, unblanked
@@ -39,10 +39,19 @@ _IMAGE = (
     gettext_noop("“%(name)s” holds pictures."),
 )
 _URL = (r"(?i)^https?://\S+$", gettext_noop("“%(name)s” holds addresses of pages."))
+_OBJECT = (
+    r"(?s)^\{.*\}$",
+    gettext_noop("“%(name)s” holds objects of JSON, as our exports write attributes."),
+)
 _LOOKS = {
     "events": {"customer": _EMAIL, "currency": _CURRENCY, "occurred_at": _DATE},
-    "items": {"image": _IMAGE, "url": _URL, "currency": _CURRENCY},
-    "customers": {"email": _EMAIL},
+    "items": {
+        "image": _IMAGE,
+        "url": _URL,
+        "currency": _CURRENCY,
+        ALL_ATTRIBUTES: _OBJECT,
+    },
+    "customers": {"email": _EMAIL, ALL_ATTRIBUTES: _OBJECT},
 }
 # Names that say little: what such a column holds must be kinds that we know.
 _VAGUE = {"type", "status", "action", "类型", "状态", "操作"}

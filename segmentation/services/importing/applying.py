@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
 from segmentation.services import catalog, claims, consents, events, jobs
 from segmentation.services.catalog import Written
 from segmentation.services.importing import (
+    attributes,
     filling,
     keying,
     linking,
@@ -218,14 +218,14 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     size = APPLY_ROWS if is_items else CUSTOMER_ROWS
     write: Write = _write_items if is_items else _write_customers
     if job.is_dry_run:
-        write = _undone(write)
+        write = _undone(_write_items) if is_items else _count_customers
     to_fill = [name for name in staged.rules.fill if name in told and is_items]
     cells = filling.ItemCells(rows, to_fill) if to_fill else None
     for number, part in _chunks(rows, job.chunks_applied, size):
         applied = Applied(0 if number else n_duplicate)
         if cells is not None:
             part, applied.filled = cells.filled(part)
-        part = _with_attributes(part).combine_chunks()
+        part = attributes.folded(part).combine_chunks()
         columns = [name for name in part.column_names if name in told]
         mark = partial(_mark, job, held, number, applied, rows.num_rows)
         write(job, held, part, columns, mark)
@@ -260,14 +260,8 @@ def _write_customers(
     said, part = part, part.append_column("customer_id", customer_ids)
     # Two ids of the file may be one person by now: of their lines too the last wins.
     part, n_duplicate = _last_of_each(part, "customer_id")
-    part = part.drop_columns(
-        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
-    )
     told = claims.as_rows(part, job.source, columns, job.pk)
-    part = claims.settled(part, job.source, columns)
-    for name in sealing.SECRET.intersection(columns):
-        part = sealing.sealed(part, name)
-    columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    part, columns = _settled(part, job, columns)
     rows, claimed = bulk.staged(part), bulk.staged(told)
     with rows as staging, claimed as told_rows, transaction.atomic():
         held.guard()
@@ -288,6 +282,43 @@ def _with_consents(job: ImportJob, new: dict[str, list[int]]) -> dict[str, Any]:
         for way, pair in new.items()
     }
     return job.findings | {"consents": told | sums}
+
+
+def _count_customers(
+    job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
+) -> None:
+    """The same counts; who is new is made for nobody, and only counted.
+
+    What takes long is done before the transaction: encrypting, and asking the claims.
+    """
+    columns.remove("customer")
+    known = catalog.customers_of(job.source.name, part["customer"].combine_chunks())
+    n_new = known.null_count
+    part = part.append_column("customer_id", known).filter(known.is_valid())
+    part, n_duplicate = _last_of_each(part, "customer_id")
+    part, columns = _settled(part, job, columns)
+    with bulk.staged(part) as staging, transaction.atomic():
+        held.guard()
+        written = catalog.upsert_customers(staging, columns, job.pk)
+        found = showing.changes(job)
+        transaction.set_rollback(True)
+    n_new += written.n_new
+    mark(replace(written, n_new=n_new, n_duplicate=n_duplicate))
+    held.write(findings=found)
+
+
+def _settled(
+    part: pa.Table, job: ImportJob, columns: list[str]
+) -> tuple[pa.Table, list[str]]:
+    """The cells as they are stored, with what others know better; and all columns."""
+    part = part.drop_columns(
+        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
+    )
+    part = claims.settled(part, job.source, columns)
+    for name in sealing.SECRET.intersection(columns):
+        part = sealing.sealed(part, name)
+    hashes = [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    return part, columns + hashes
 
 
 def _undone(write: Write) -> Write:
@@ -353,28 +384,3 @@ def _last_of_each(rows: pa.Table, column: str) -> tuple[pa.Table, int]:
     names = rows[column].to_pandas()
     last = ~names.duplicated(keep="last").to_numpy()
     return rows.filter(pa.array(last)), int((~last).sum())
-
-
-def _with_attributes(part: pa.Table) -> pa.Table:
-    """Fold the ``attributes.*`` columns into one JSON text; blank cells are not in it.
-
-    NULL where a line says nothing of any.
-    """
-    names = [n for n in part.column_names if n.startswith(mapping.ATTRIBUTES)]
-    if not names or not part.num_rows:
-        return part.drop_columns(names)
-    inside = pc.binary_join_element_wise(*(_members(n, part[n]) for n in names), "")
-    texts = pc.binary_join_element_wise(
-        "{", pc.utf8_slice_codeunits(inside, 0, -2), "}", ""
-    )
-    texts = pc.if_else(pc.equal(inside, ""), pa.scalar(None, pa.string()), texts)
-    return part.drop_columns(names).append_column("attributes", texts)
-
-
-def _members(name: str, column: pa.ChunkedArray) -> pa.Array:
-    """The cells of an attribute as members of a JSON object, each value once."""
-    cells = column.combine_chunks().dictionary_encode()
-    key = json.dumps(name.removeprefix(mapping.ATTRIBUTES), ensure_ascii=False)
-    values = cells.dictionary.to_pylist()
-    texts = [f"{key}: {json.dumps(value, ensure_ascii=False)}, " for value in values]
-    return pc.fill_null(pa.array(texts, pa.string()).take(cells.indices), "")

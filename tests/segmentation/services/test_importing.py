@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from segmentation import frames, tasks
 from segmentation.models import (
@@ -293,6 +294,26 @@ def test_unchanged_customers_are_not_rewritten(tmp_path):
     assert (ada.name, ada.email) == ("Ada L.", "Ada@Example.com")
 
 
+def test_a_dry_run_of_customers_makes_nobody_and_counts_the_same(tmp_path):
+    bring_in("customers", write(tmp_path, PEOPLE))
+    bring_in("customers", write(tmp_path, "customer,name\nc-2,Bob\nc-3,Cy\n"))
+    text = (
+        "customer,name,email\nc-1,Ada,Ada@Example.com\nc-2,Rob,\nc-3,Cy,c@x.example\n"
+    )
+    path = write(tmp_path, text + "c-4,Di,\nc-5,Ed,e@x.example\nc-4,Dora,\n")
+    before = list(Customer.objects.order_by("pk").values())
+    with CaptureQueriesContext(connection) as asked:
+        tried = bring_in("customers", path, dry_run=True)
+    made = [q["sql"] for q in asked if "INSERT INTO segmentation_identity" in q["sql"]]
+    assert made == []
+    assert list(Customer.objects.order_by("pk").values()) == before
+    assert counts(tried) == (2, 2, 1, 1, 0, 0)
+    job = bring_in("customers", path)
+    assert counts(job) == counts(tried)
+    assert job.findings["changes"] == tried.findings["changes"]
+    assert ["c-3", "email", "", "•••"] in job.findings["changes"]
+
+
 def test_a_blank_date_takes_none_back(tmp_path):
     bring_in("customers", write(tmp_path, PEOPLE))
     job = bring_in("customers", write(tmp_path, "customer,created_at\nc-1,\nc-2,\n"))
@@ -377,11 +398,26 @@ def test_ragged_lines_are_rejected_with_their_number_and_the_others_come_in(tmp_
 def test_rows_are_numbered_as_a_person_counts_them(tmp_path):
     text = "item,price\na,1\nb\nc,x\nd,2\ne\nf,y\n"
     job = bring_in("items", write(tmp_path, text))
-    assert sorted((r["row"], r["item"]) for r in rejects(job)) == [
+    assert [(r["row"], r["item"]) for r in rejects(job)] == [
         ("3", "b"),
         ("4", "c"),
         ("6", "e"),
         ("7", "f"),
+    ]
+
+
+def test_the_first_rejects_are_those_of_the_first_rows_whatever_is_wrong(tmp_path):
+    """Faults are found column by column; a page and the file tell them row by row."""
+    faults = (",1,", "{n},x,", "{n},1,perhaps", "{n}")
+    lines = [faults[n % 4].format(n=n) for n in range(60)]
+    text = "\n".join(["item,price,available", *lines, "tea,1,yes", ""])
+    job = bring_in("items", write(tmp_path, text))
+    numbers = [int(row["row"]) for row in rejects(job)]
+    assert numbers == list(range(2, 62)) and job.rows_new == 1
+    told = job.findings["rejects"]
+    assert [row for row, *_why in told] == list(range(2, 22))
+    assert [column for _row, column, *_why in told[:4]] == [
+        *("item", "price", "available", ""),
     ]
 
 
