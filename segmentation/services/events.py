@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from segmentation import bulk, conf, queries
+from segmentation.bulk import literals
 from segmentation.engine import cleaning, keys, mapping
 from segmentation.models import (
     WITHOUT_ITEM,
@@ -108,7 +110,7 @@ def record_events(
     if not known.num_rows:
         return Recorded(0, 0, sorted(errors))
     kept = [rows[index] for index in at.tolist()]
-    event_keys = keys.to_binary(canonical_lanes(known, source.name))
+    event_keys = keys.to_binary(keys.of_events(known, source.name))
     details = references.details(event_keys, kept)
     n_new = None
     while n_new is None:  # again, if an undo removed what was just looked up
@@ -157,16 +159,29 @@ def append(events: Sequence[KnownEvent]) -> int:
         return insert(staging)
 
 
-def insert(staging: str, *, import_id: int | None = None) -> int:
+def insert(staging: str, *, import_id: int | None = None, all_new: bool = False) -> int:
     """Insert staged events in key order; answers how many were not there before.
 
     Call inside a transaction. Sorted by key the unique index is walked once. An event
     of somebody else's import that never finished is not there for any reader
     (``frames``): it becomes ours and counts as new, or it would be lost for good. The
-    same holds for an import that is being taken back.
+    same holds for an import that is being taken back. ``all_new``: very likely none is
+    there. Then PostgreSQL need not look for each before it writes it.
     """
     columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
     table = Event._meta.db_table
+    write = (
+        f"INSERT INTO {table} ({columns}) "
+        f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key"
+    )
+    if all_new and literals.is_postgres():
+        with (
+            contextlib.suppress(IntegrityError),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(write)
+            return cursor.rowcount
     others = _listed(queries.unfinished_imports(but=import_id))
     n_adopted = 0
     with connection.cursor() as cursor:
@@ -176,11 +191,7 @@ def insert(staging: str, *, import_id: int | None = None) -> int:
                 f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
             )
             n_adopted = cursor.rowcount
-        cursor.execute(
-            f"INSERT INTO {table} ({columns}) "
-            f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key "
-            "ON CONFLICT DO NOTHING"
-        )
+        cursor.execute(f"{write} ON CONFLICT DO NOTHING")
         return n_adopted + cursor.rowcount
 
 
@@ -225,52 +236,6 @@ def count_known(staging: str, *, but: int | None) -> int:
             f"ON t.event_key = s.event_key WHERE {visible if others else 'true'}"
         )
         return cursor.fetchone()[0]
-
-
-def canonical_lanes(table: pa.Table, source_name: str) -> keys.Lanes:
-    """Key lanes of canonical events: of the event id, else of all that is known.
-
-    Two lines without an id and with equal facts get equal lanes; an importer tells
-    them apart by their order in the file (``keys.counted``).
-    """
-    facts = (
-        "customer",
-        "visitor",
-        "item",
-        "kind",
-        "occurred_at",
-        "quantity",
-        "price",
-        "amount",
-        "value",
-        "order",
-        "session",
-        "currency",
-    )
-    names = table["source"].combine_chunks()
-    if names.null_count < len(names):
-        return _lanes_by_source(table, pc.fill_null(names, source_name))
-    ids = table["event_id"].combine_chunks()
-    by_facts = keys.line_keys(
-        [table[name].combine_chunks() for name in facts], source_name
-    )
-    if ids.null_count == len(ids):
-        return by_facts
-    by_id = keys.line_keys([ids], source_name)
-    named = ids.is_valid().to_numpy(zero_copy_only=False)
-    by_facts[named] = by_id[named]
-    return by_facts
-
-
-def _lanes_by_source(table: pa.Table, names: pa.Array) -> keys.Lanes:
-    """Lines that name a source of their own have its keys."""
-    lanes: keys.Lanes = np.empty((table.num_rows, 2), np.uint64)
-    index = table.schema.get_field_index("source")
-    table = table.set_column(index, "source", pa.nulls(table.num_rows, pa.string()))
-    for name in pc.unique(names).to_pylist():
-        rows = pc.equal(names, name)
-        lanes[np.asarray(rows)] = canonical_lanes(table.filter(rows), name)
-    return lanes
 
 
 @dataclass(frozen=True)
