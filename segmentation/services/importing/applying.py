@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -53,6 +54,7 @@ class Applied:
 
     n_duplicate: int = 0
     filled: filling.Counts | None = None
+    all_new: bool = False  # what is expected: the chunk before had no duplicates
 
 
 def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
@@ -126,18 +128,41 @@ def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     prices = filling.EventPrices() if "price" in staged.rules.fill else None
     pace = pacing.Pace(APPLY_ROWS)
     start = job.rows_new + job.rows_duplicate  # each row that is in is one of them
+    n_duplicate = 0
     with _keys(job, held, staged) as file_keys:
-        for part in rows.parts(APPLY_ROWS, start):
-            event_keys = keys.to_binary(file_keys.part(start, part.num_rows))
-            left = events.resolved(part, event_keys, lookups, import_id=job.pk)
+        for left in _ahead(_resolved(job, rows, file_keys, lookups, start)):
             while left.num_rows:
                 table, left = left.slice(0, pace.n_rows), left.slice(pace.n_rows)
-                applied = Applied()
+                applied = Applied(all_new=not n_duplicate)
                 if prices is not None:
                     table, applied.filled = prices.filled(table)
                 _write_events(job, held, table, applied, rows.num_rows, pace)
+                n_duplicate = applied.n_duplicate
                 start += table.num_rows
                 held.progress(start, rows.num_rows, message=_("Writing events"))
+
+
+def _resolved(
+    job: ImportJob,
+    rows: StagedRows,
+    file_keys: keying.FileKeys,
+    lookups: events.Lookups,
+    start: int,
+) -> Iterator[pa.Table]:
+    """Rows from ``start`` on in our ids; asks nothing of the database."""
+    for part in rows.parts(APPLY_ROWS, start):
+        event_keys = keys.to_binary(file_keys.part(start, part.num_rows))
+        yield events.resolved(part, event_keys, lookups, import_id=job.pk)
+        start += part.num_rows
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables; a thread makes the next while the database takes the last."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = maker.submit(next, tables, None)
+            yield table
 
 
 def _write_events(
@@ -150,7 +175,7 @@ def _write_events(
 ) -> None:
     with bulk.staged(table) as staging, transaction.atomic(), pace.held():
         held.guard()
-        n_new = events.insert(staging, import_id=job.pk)
+        n_new = events.insert(staging, import_id=job.pk, all_new=applied.all_new)
         applied.n_duplicate = table.num_rows - n_new
         if applied.n_duplicate:
             events.claim(staging, job.pk)
