@@ -178,7 +178,7 @@ def customers_map(picture: dict[str, Any], names: dict[int, str]) -> str:
 
 
 def k_curve(points: Sequence[dict[str, Any]], chosen: int | None) -> str:
-    """Silhouette (higher is better) and inertia (look for the elbow) by k."""
+    """Silhouette and stability (higher is better), inertia (look for the elbow) by k."""
     ks = [point["k"] for point in points]
     figure = go.Figure()
     figure.add_scatter(
@@ -188,6 +188,14 @@ def k_curve(points: Sequence[dict[str, Any]], chosen: int | None) -> str:
         mode="lines+markers",
         line={"color": COLOURS[0]},
     )
+    if all("stability" in point for point in points):
+        figure.add_scatter(
+            x=ks,
+            y=[point["stability"] for point in points],
+            name=_("stability"),
+            mode="lines+markers",
+            line={"color": COLOURS[2], "dash": "dash"},
+        )
     figure.add_scatter(
         x=ks,
         y=[point.get("inertia") for point in points],
@@ -198,7 +206,7 @@ def k_curve(points: Sequence[dict[str, Any]], chosen: int | None) -> str:
     )
     figure.update_layout(
         xaxis={"title": _("number of segments"), "dtick": 1 if len(ks) < 25 else None},
-        yaxis={"title": _("silhouette")},
+        yaxis={"title": _("silhouette, stability")},
         yaxis2={
             "title": _("inertia"),
             "overlaying": "y",

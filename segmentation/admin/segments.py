@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import tasks
-from segmentation.admin import charts
+from segmentation.admin import charts, segment_words
 from segmentation.admin.base import ReadOnly, StrataAdmin, badge, counted, link_to
 from segmentation.admin.exporting import Exporting
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
@@ -112,12 +112,15 @@ class SegmentSetAdmin(JobAdmin):
         ]
         has_picture = isinstance(row.picture, dict) and row.picture.get("x")
         curve = row.k_curve if isinstance(row.k_curve, list) else []
+        scores = row.scores if isinstance(row.scores, dict) else {}
         return super().row_context(request, row) | {
             "segments": shown,
             "map": charts.customers_map(row.picture, names) if has_picture else "",
             "n_points": len(row.picture.get("x", [])) if has_picture else 0,
             "curve": charts.k_curve(curve, len(segments)) if len(curve) > 1 else "",
             "curve_points": curve,
+            "structure": segment_words.structure(scores),
+            "votes": segment_words.votes(scores),
         }
 
 
