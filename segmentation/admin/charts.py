@@ -178,7 +178,7 @@ def customers_map(picture: dict[str, Any], names: dict[int, str]) -> str:
 
 
 def k_curve(points: Sequence[dict[str, Any]], chosen: int | None) -> str:
-    """Silhouette and stability (higher is better), inertia (look for the elbow) by k."""
+    """Silhouette, stability (higher is better), inertia (look for the elbow) by k."""
     ks = [point["k"] for point in points]
     figure = go.Figure()
     figure.add_scatter(

@@ -29,8 +29,9 @@ def structure(scores: dict[str, Any]) -> str:
         return text % words
     if scores.get("structure") == "none":
         text = _(
-            "These data have no clusters: shuffled, they divide just as well (silhouette "
-            "%(chance)s, here %(silhouette)s). Segments cut them into slices, no more."
+            "These data have no clusters: shuffled, they divide just as well "
+            "(silhouette %(chance)s, here %(silhouette)s). Segments cut them into "
+            "slices, no more."
         )
         return text % words
     return ""
