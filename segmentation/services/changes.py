@@ -63,14 +63,7 @@ def note(
         for name, value in values.items()
     }
     another = _of_another(kind, import_id)
-    noted = {n: f"({d} OR {told[n]} AND {another})" for n, d in differs.items()}
-    before = _object(
-        {
-            n: (noted[n], f"CASE WHEN {d} THEN {_old(fields[n])} ELSE {_none()} END")
-            for n, d in differs.items()
-        }
-    )
-    after = _object({n: (differs[n], _json(fields[n], v)) for n, v in values.items()})
+    before, after = _noted(fields, values, differs, told, another)
     any_differs = " OR ".join(differs.values()) or literals.false()
     lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
     with connection.cursor() as cursor:
@@ -84,6 +77,25 @@ def note(
             f"ORDER BY t.id{lock} ON CONFLICT (import_id, kind, object_id) "
             f"DO UPDATE SET {_noted_again(list(values))}"
         )
+
+
+def _noted(
+    fields: dict[str, models.Field],
+    values: dict[str, str],
+    differs: dict[str, str],
+    told: dict[str, str],
+    another: str,
+) -> tuple[str, str]:
+    """SQL of what was there, and of what comes, as objects."""
+    before = {
+        n: (
+            f"({d} OR {told[n]} AND {another})",
+            f"CASE WHEN {d} THEN {_old(fields[n])} ELSE {_none()} END",
+        )
+        for n, d in differs.items()
+    }
+    after = {n: (differs[n], _json(fields[n], v)) for n, v in values.items()}
+    return _object(before), _object(after)
 
 
 def _noted_again(names: list[str]) -> str:
