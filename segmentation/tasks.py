@@ -17,6 +17,7 @@ from segmentation.models import (
     ExportJob,
     ImportJob,
     Job,
+    ListRefresh,
     ModelRun,
     QualityReport,
     SegmentSet,
@@ -28,7 +29,10 @@ from segmentation.services import (
     exporting,
     importing,
     jobs,
+    keeping,
     quality,
+    refreshing,
+    schedules,
     segmenting,
     stopping,
     training,
@@ -51,8 +55,28 @@ def sweep_jobs() -> None:
 
 @shared_task(name="segmentation.tasks.sweep_files")
 def sweep_files() -> None:
-    """Remove files that nobody needs any more (STRATA_KEEP_…_DAYS)."""
+    """Remove files that nobody needs any more (STRATA_KEEP_…)."""
     cleanup.sweep(timezone.now())
+    keeping.sweep(timezone.now())
+
+
+@shared_task(name="segmentation.tasks.sweep_plans")
+def sweep_plans() -> None:
+    """Train what is due by the clock; what was trained goes live where it may."""
+    now = timezone.now()
+    schedules.settle(now)
+    for run in schedules.start_due(now):
+        hint(run)
+
+
+@shared_task(name="segmentation.tasks.sweep_news")
+def sweep_news() -> None:
+    """What new events ask for: lists made anew, and models trained."""
+    now = timezone.now()
+    for refresh in refreshing.due(now):
+        hint(refresh)
+    for run in schedules.start_for_events(now):
+        hint(run)
 
 
 @shared_task(name=ImportJob.task, throws=(jobs.Stopped,))
@@ -78,6 +102,11 @@ def run_export(job_id: int) -> None:
 @shared_task(name=ModelRun.task, throws=(jobs.Stopped,))
 def train_model(run_id: int) -> None:
     _look_at(ModelRun, run_id, training.train)
+
+
+@shared_task(name=ListRefresh.task, throws=(jobs.Stopped,))
+def refresh_lists(refresh_id: int) -> None:
+    _look_at(ListRefresh, refresh_id, refreshing.refresh)
 
 
 @shared_task(name=SegmentSet.task, throws=(jobs.Stopped,))

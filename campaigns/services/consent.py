@@ -8,6 +8,7 @@ from django.db import transaction
 
 from campaigns.models import Consent
 from segmentation.models import Customer
+from segmentation.services import personalisation
 
 
 def record(
@@ -20,7 +21,11 @@ def record(
     text_version: str = "",
     proof: str = "",
 ) -> Consent:
-    """Write down what was said at ``now``; something said later stays as it is."""
+    """Write down what was said at ``now``; something said later stays as it is.
+
+    Personalisation is of the shop, not of a channel: segmentation minds it at once.
+    """
+    is_of_shop = purpose == Consent.Purpose.PERSONALISATION
     said = {
         "granted": granted,
         "said_at": now,
@@ -28,13 +33,15 @@ def record(
         "proof": proof[:200],
     }
     key = {"customer": customer, "channel": channel, "purpose": purpose}
+    key |= {"channel": ""} if is_of_shop else {}
     with transaction.atomic():
-        consent, created = Consent.objects.get_or_create(**key, defaults=said)
-        # A statement that arrives late must not undo a newer one.
-        if not created and Consent.objects.filter(
-            pk=consent.pk, said_at__lte=now
-        ).update(**said):
+        consent, counts = Consent.objects.get_or_create(**key, defaults=said)
+        if not counts:  # a statement that arrives late must not undo a newer one
+            older = Consent.objects.filter(pk=consent.pk, said_at__lte=now)
+            counts = bool(older.update(**said))
             consent.refresh_from_db()
+        if counts and is_of_shop:
+            personalisation.record(customer, granted, actor_name=proof[:60])
     return consent
 
 

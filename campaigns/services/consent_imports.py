@@ -34,10 +34,11 @@ class Imported:
     """Keeps what files of customers tell (``consent.email`` and the like)."""
 
     def __init__(self) -> None:
-        self.ways = {name: name for name in CHANNELS} | {"push": "webpush"}
+        self.channels = {name: name for name in CHANNELS} | {"push": "webpush"}
+        self.ways = {way: CHANNELS[name][0] for way, name in self.channels.items()}
         self.permission = "campaigns.change_consent"
 
-    def take(self, told: consents.Told) -> None:
+    def take(self, told: consents.Told) -> consents.Counted:
         files = ImportJob.objects.filter(pk=told.import_id)
         text = files.values_list("original_name", flat=True).first() or ""
         said = {
@@ -48,10 +49,14 @@ class Imported:
         against = set(told.customer_ids[~told.granted].tolist())
         # Of two lines about one person a no counts.
         everybody = sorted(set(told.customer_ids.tolist()))
+        n_yes = n_no = 0
         for start in range(0, len(everybody), AT_ONCE):
             some = everybody[start : start + AT_ONCE]
             heard = {who: said | {"granted": who not in against} for who in some}
-            _hear(heard, self.ways[told.way], told.import_id)
+            new = _hear(heard, self.channels[told.way], told.import_id)
+            n_yes += new.n_yes
+            n_no += new.n_no
+        return consents.Counted(n_yes, n_no)
 
     def give_back(self, import_id: int) -> int:
         """Forget some of what that import said; answers how much, 0 when all is."""
@@ -67,8 +72,11 @@ def changes_of(rows: QuerySet) -> QuerySet:
     return ImportChange.objects.filter(kind=KIND, object_id__in=rows.values("pk"))
 
 
-def _hear(heard: dict[int, Said], channel: str, import_id: int) -> None:
-    """What one file says about some customers, by their ids; and the log of it."""
+def _hear(heard: dict[int, Said], channel: str, import_id: int) -> consents.Counted:
+    """What one file says about some customers, by their ids; and the log of it.
+
+    Answers what of it was new.
+    """
     where = {"channel": channel, "purpose": Consent.Purpose.MARKETING}
     rows = Consent.objects.filter(customer__in=heard, **where)
     before = {row.customer_id: _said(row) for row in _locked(rows)}
@@ -79,6 +87,7 @@ def _hear(heard: dict[int, Said], channel: str, import_id: int) -> None:
     ]
     Consent.objects.bulk_create(first, ignore_conflicts=True, batch_size=AT_ONCE)
     changed, log = [], []
+    new = {True: 0, False: 0}
     for row in _locked(rows):
         told, present = heard[row.customer_id], _said(row)
         # What a call said a moment ago was there before us.
@@ -86,10 +95,13 @@ def _hear(heard: dict[int, Said], channel: str, import_id: int) -> None:
         left = _after(was, told)
         if left != present:
             changed.append(_put(row, left))
+        if left != was:
+            new[left["granted"]] += 1
         noted = {"told": told, "left": left}
         log.append(_change(import_id, row.pk, was, noted))
     Consent.objects.bulk_update(changed, _FIELDS, batch_size=200)
     _note(log, import_id)
+    return consents.Counted(new[True], new[False])
 
 
 def _note(log: list[ImportChange], import_id: int) -> None:

@@ -9,7 +9,7 @@ from django.core import signing
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.forms import Media, Script
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.utils.http import urlencode
@@ -44,8 +44,20 @@ class ImportSteps:
             data, file = form.cleaned_data, form.cleaned_data["file"]
             path = importing.store_upload(file, file.name)
             upload = {name: data[name] for name in ("kind", "source", "mapping")}
-            return self._to_columns(upload | {"path": path, "name": file.name})
-        return self._step(request, "segmentation/admin/import_upload.html", form=form)
+            answer = self._to_columns(upload | {"path": path, "name": file.name})
+            if request.headers.get(FRAGMENT):  # a script follows no redirect itself
+                return JsonResponse({"address": answer["Location"]})
+            return answer
+        if request.headers.get(FRAGMENT):
+            template = "segmentation/admin/import_upload_fields.html"
+            return render(request, template, {"form": form}, status=422)
+        media = self._with_script("upload.js")
+        template = "segmentation/admin/import_upload.html"
+        return self._step(request, template, form=form, media=media)
+
+    def _with_script(self, name: str) -> Media:
+        script: Any = Script(f"segmentation/{name}", defer=True)
+        return self.media + Media(js=[script])  # type: ignore[attr-defined]
 
     def _refuse_strangers(self, request: HttpRequest) -> None:
         if not self.has_add_permission(request):  # type: ignore[attr-defined]
@@ -91,10 +103,7 @@ class ImportSteps:
         if request.headers.get(FRAGMENT):
             template = "segmentation/admin/import_columns_form.html"
             return render(request, template, context)
-        live = Media(
-            js=[Script("segmentation/live.js", defer=True)]  # type: ignore[list-item]
-        )
-        context["media"] = self.media + live  # type: ignore[attr-defined]
+        context["media"] = self._with_script("live.js")
         return self._step(request, "segmentation/admin/import_columns.html", **context)
 
     def _not_read(

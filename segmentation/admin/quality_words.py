@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from segmentation.admin import import_words
 from segmentation.models import Kind
 from segmentation.templatetags.strata import number, share
 
@@ -90,7 +91,8 @@ def evidence(line: dict[str, Any]) -> str:
 def _figure(feature: Any, value: Any) -> str:
     if feature in SHARES:
         return share(value, 0)
-    return number(value, 0 if value is None or value >= 100 else 1)
+    is_whole = value is None or value >= 100 or value == int(value)
+    return number(value, 0 if is_whole else 1)
 
 
 def findings(report: dict[str, Any]) -> list[Sentence]:
@@ -260,7 +262,7 @@ def of_file(quality: dict[str, Any]) -> list[Sentence]:
     ]
     told = [sentence for sentence in found if sentence is not None]
     for name, amounts in quality.get("out_of_range", {}).items():
-        told += _amounts(name, amounts)
+        told += _amounts(import_words.label(name), amounts)
     return told
 
 

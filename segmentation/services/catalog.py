@@ -217,6 +217,8 @@ def upsert_customers(staging: str, columns: list[str], import_id: int) -> Writte
     NULL leaves what was told before.
     """
     targets = {name: _staged(name) for name in columns}
+    if "created_at" in targets:
+        targets["created_at"] = _since()
     table = "segmentation_customer"
     ours = f"t.import_id IS NOT DISTINCT FROM {import_id}"
     match = "t.id = s.customer_id"
@@ -230,6 +232,20 @@ def upsert_customers(staging: str, columns: list[str], import_id: int) -> Writte
         )
         n_rows, n_new = c.fetchone()
     return Written(n_new, n_updated, n_rows - n_new - n_updated)
+
+
+def _since() -> str:
+    """SQL of since when a customer is known: a blank cell takes nothing back.
+
+    Nor does the second that we know a part of: files tell whole seconds, ours too.
+    """
+    within = "date_trunc('second', t.created_at)"
+    if not literals.is_postgres():
+        within = "substr(t.created_at, 1, 19)"
+    return (
+        f"CASE WHEN s.created_at IS NULL OR s.created_at = {within} "
+        "THEN t.created_at ELSE s.created_at END"
+    )
 
 
 def _lookup(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from segmentation import bulk, conf, queries
@@ -27,7 +28,7 @@ from segmentation.models import (
     RefKind,
     Source,
 )
-from segmentation.services import catalog, identities, recognising, references
+from segmentation.services import catalog, identities, references
 
 # What a call tells; its source is that of its key, whatever the rows say.
 TOLD = [name for name in mapping.FIELDS["events"] if name != "source"]
@@ -109,7 +110,7 @@ def record_events(
     if not known.num_rows:
         return Recorded(0, 0, sorted(errors))
     kept = [rows[index] for index in at.tolist()]
-    event_keys = keys.to_binary(recognising.canonical_lanes(known, source.name))
+    event_keys = keys.to_binary(keys.of_events(known, source.name))
     details = references.details(event_keys, kept)
     n_new = None
     while n_new is None:  # again, if an undo removed what was just looked up
@@ -160,7 +161,7 @@ def append(events: Sequence[KnownEvent]) -> int:
         return insert(staging)
 
 
-def insert(staging: str, *, import_id: int | None = None) -> int:
+def insert(staging: str, *, import_id: int | None = None, all_new: bool = False) -> int:
     """Insert staged events in key order; answers how many were not there before.
 
     Call inside a transaction. Sorted by key the unique index is walked once. An event
@@ -168,33 +169,52 @@ def insert(staging: str, *, import_id: int | None = None) -> int:
     (``frames``): it becomes ours and counts as new, or it would be lost for good. The
     same holds for an import that is being taken back. Both keep a claim on it: they may
     go on, or stay after all, and then ours is taken back.
+
+    ``all_new``: very likely none is there. Then PostgreSQL need not look for each
+    before it writes it.
     """
     columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
     table = Event._meta.db_table
+    write = (
+        f"INSERT INTO {table} ({columns}) "
+        f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key"
+    )
+    if all_new and literals.is_postgres():
+        with (
+            contextlib.suppress(IntegrityError),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(write)
+            return cursor.rowcount
+    n_adopted = _adopt(staging, import_id)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{write} ON CONFLICT DO NOTHING")
+        return n_adopted + cursor.rowcount
+
+
+def _adopt(staging: str, import_id: int | None) -> int:
+    """Take over staged events that no reader sees; their imports keep a claim."""
     others = _listed(queries.unfinished_imports(but=import_id))
-    n_adopted = 0
+    if not others:
+        return 0
+    table = Event._meta.db_table
     lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
     with connection.cursor() as cursor:
-        if others:
-            cursor.execute(
-                f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
-                f"SELECT t.event_key, t.import_id FROM {staging} s "
-                f"JOIN {table} t ON t.event_key = s.event_key "
-                f"WHERE t.import_id IN ({others}) "
-                # An undo that removes them meanwhile is waited for, or waits.
-                f"ORDER BY t.event_key{lock} ON CONFLICT DO NOTHING"
-            )
-            cursor.execute(
-                f"UPDATE {table} AS t SET import_id = s.import_id FROM {staging} s "
-                f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
-            )
-            n_adopted = cursor.rowcount
         cursor.execute(
-            f"INSERT INTO {table} ({columns}) "
-            f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key "
-            "ON CONFLICT DO NOTHING"
+            f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
+            f"SELECT t.event_key, t.import_id FROM {staging} s "
+            f"JOIN {table} t ON t.event_key = s.event_key "
+            f"WHERE t.import_id IN ({others}) "
+            # An undo that removes them meanwhile is waited for, or waits.
+            f"ORDER BY t.event_key{lock} ON CONFLICT DO NOTHING"
         )
-        return n_adopted + cursor.rowcount
+        cursor.execute(
+            f"UPDATE {table} AS t SET import_id = s.import_id FROM {staging} s "
+            f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
+        )
+        n_adopted: int = cursor.rowcount
+    return n_adopted
 
 
 def claim(staging: str, import_id: int) -> None:

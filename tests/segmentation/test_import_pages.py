@@ -100,6 +100,23 @@ def test_an_upload_shows_how_it_is_read_and_a_guess_for_each_column(analyst):
     assert not ImportJob.objects.exists()
 
 
+def test_a_script_that_uploads_hears_where_to_go_on_or_what_is_wrong(analyst):
+    """It shows how much has gone, and must not fetch the next page itself."""
+
+    def sent(**fields):
+        file = SimpleUploadedFile("sales.csv", PLAIN.encode())
+        data = {"kind": "events", "file": file, "source": "till", **fields}
+        headers = {"X-Strata-Fragment": "1"}
+        return analyst.post(page(ImportJob, "add"), data, headers=headers)
+
+    told = sent()
+    assert analyst.get(told.json()["address"]).context["upload"]["name"] == "sales.csv"
+    wrong = sent(mapping="builtin:shopify-products")
+    assert wrong.status_code == 422
+    assert "This mapping is for items." in wrong.content.decode()
+    assert "<html" not in wrong.content.decode()
+
+
 def test_the_upload_begins_with_the_kind_that_the_start_page_asked_for(analyst):
     shown = analyst.get(page(ImportJob, "add"), {"kind": "items"}).content.decode()
     assert '<option value="items" selected>' in shown
@@ -340,6 +357,16 @@ def test_a_header_that_is_not_there_is_said_beside_the_field(analyst):
     shown = say(analyst, upload(analyst), "run", **said)
     assert "The file has no column “Nope”." in shown.content.decode()
     assert not ImportJob.objects.exists()
+
+
+def test_a_file_of_who_is_who_finds_its_columns(analyst):
+    """Each kind of file has names of its own to be guessed by."""
+    lines = "customer,source,same_as,same_source\nW1,web,T1,till\n"
+    shown = upload(analyst, lines, kind="links")
+    assert shown.status_code == 200
+    say(analyst, shown, "run")
+    names = ("customer", "source", "same_as", "same_source")
+    assert ImportJob.objects.get().columns == {name: name for name in names}
 
 
 def test_rules_go_with_the_job(analyst):

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from segmentation import bulk
 from segmentation.engine import keys, mapping
-from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
+from segmentation.models import ImportJob, ImportKind
 from segmentation.services import catalog, claims, consents, events, jobs
 from segmentation.services.catalog import Written
 from segmentation.services.importing import (
+    attributes,
     filling,
     keying,
     linking,
@@ -31,6 +29,7 @@ from segmentation.services.importing import (
     rekeying,
     sealing,
     showing,
+    turns,
 )
 from segmentation.services.importing.rules import ONE
 from segmentation.services.importing.staged import StagedRows
@@ -39,9 +38,7 @@ from segmentation.services.importing.staging import Staged, folder_of
 # The most that a chunk may have; events on SQLite go by their pace (DESIGN 4).
 APPLY_ROWS = 50_000
 
-TURN_SECONDS = 3.0  # until a file that waits for another looks again
 CUSTOMER_ROWS = 10_000  # each of them has three values to encrypt
-MOST_SOURCES = 50  # that the lines of one file may name
 
 Mark = Callable[[Written], None]
 Write = Callable[[ImportJob, jobs.Held, pa.Table, list[str], Mark], None]
@@ -53,13 +50,14 @@ class Applied:
 
     n_duplicate: int = 0
     filled: filling.Counts | None = None
+    all_new: bool = False  # what is expected: the chunk before had no duplicates
 
 
 def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Apply the chunks that are not applied yet."""
-    _await_undo(held)
+    turns.await_undo(held)
     if job.kind == ImportKind.EVENTS:
-        _take_turn(job, held, staged.rows)
+        turns.take(job, held, staged.rows)
         _apply_events(job, held, staged)
     elif job.kind == ImportKind.LINKS:
         linking.apply(job, held, staged.rows.all())
@@ -77,45 +75,6 @@ def count_only(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
         _apply_described(job, held, staged)
 
 
-def _await_undo(held: jobs.Held) -> None:
-    """An undo runs alone: what it finds unused must not be used by a file meanwhile."""
-    if UndoJob.objects.filter(status=Job.Status.RUNNING).exists():
-        later = timezone.now() + timedelta(seconds=TURN_SECONDS)
-        held.give_back(
-            _("Waiting for an import that is being taken back."), not_before=later
-        )
-
-
-def _take_turn(job: ImportJob, held: jobs.Held, rows: StagedRows) -> None:
-    """One file of a source writes events at a time; the others are given back.
-
-    Two overlapping files at once would each call the same rows new, and rows that one
-    took from the other would vanish with it if it failed. The turn is free again when
-    its import is over, however it ended.
-    """
-    others = ImportJob.objects.filter(pk=OuterRef("importing_id")).unfinished()
-    free = Q(importing_id=None) | Q(importing_id=job.pk) | ~Exists(others)
-    sources = _sources(job, rows)
-    with transaction.atomic():
-        turns = Source.objects.filter(free, pk__in=sources).update(importing_id=job.pk)
-        transaction.set_rollback(turns != len(sources))
-    if turns != len(sources):
-        later = timezone.now() + timedelta(seconds=TURN_SECONDS)
-        held.give_back(_("Waiting for another file of this source."), not_before=later)
-
-
-def _sources(job: ImportJob, rows: StagedRows) -> list[int]:
-    """The sources whose events the file brings: its own, and those its lines name."""
-    names = pc.unique(rows.names()["source"]).drop_null().to_pylist()
-    if len(names) > MOST_SOURCES:
-        raise jobs.Refused(
-            _("The lines name %(n)d sources; is it the right column?")
-            % {"n": len(names)}
-        )
-    named = [Source.objects.get_or_create(name=name)[0].pk for name in sorted(names)]
-    return sorted({job.source_id, *named})
-
-
 def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     rows = staged.rows
     # Whoever brings this file again in another way is told so in the dry run.
@@ -126,18 +85,41 @@ def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     prices = filling.EventPrices() if "price" in staged.rules.fill else None
     pace = pacing.Pace(APPLY_ROWS)
     start = job.rows_new + job.rows_duplicate  # each row that is in is one of them
+    n_duplicate = 0
     with _keys(job, held, staged) as file_keys:
-        for part in rows.parts(APPLY_ROWS, start):
-            event_keys = keys.to_binary(file_keys.part(start, part.num_rows))
-            left = events.resolved(part, event_keys, lookups, import_id=job.pk)
+        for left in _ahead(_resolved(job, rows, file_keys, lookups, start)):
             while left.num_rows:
                 table, left = left.slice(0, pace.n_rows), left.slice(pace.n_rows)
-                applied = Applied()
+                applied = Applied(all_new=not n_duplicate)
                 if prices is not None:
                     table, applied.filled = prices.filled(table)
                 _write_events(job, held, table, applied, rows.num_rows, pace)
+                n_duplicate = applied.n_duplicate
                 start += table.num_rows
                 held.progress(start, rows.num_rows, message=_("Writing events"))
+
+
+def _resolved(
+    job: ImportJob,
+    rows: StagedRows,
+    file_keys: keying.FileKeys,
+    lookups: events.Lookups,
+    start: int,
+) -> Iterator[pa.Table]:
+    """Rows from ``start`` on in our ids; asks nothing of the database."""
+    for part in rows.parts(APPLY_ROWS, start):
+        event_keys = keys.to_binary(file_keys.part(start, part.num_rows))
+        yield events.resolved(part, event_keys, lookups, import_id=job.pk)
+        start += part.num_rows
+
+
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables; a thread makes the next while the database takes the last."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = maker.submit(next, tables, None)
+            yield table
 
 
 def _write_events(
@@ -150,7 +132,7 @@ def _write_events(
 ) -> None:
     with bulk.staged(table) as staging, transaction.atomic(), pace.held():
         held.guard()
-        n_new = events.insert(staging, import_id=job.pk)
+        n_new = events.insert(staging, import_id=job.pk, all_new=applied.all_new)
         applied.n_duplicate = table.num_rows - n_new
         if applied.n_duplicate:
             events.claim(staging, job.pk)
@@ -218,20 +200,21 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     size = APPLY_ROWS if is_items else CUSTOMER_ROWS
     write: Write = _write_items if is_items else _write_customers
     if job.is_dry_run:
-        write = _undone(write)
+        write = _undone(_write_items) if is_items else _count_customers
     to_fill = [name for name in staged.rules.fill if name in told and is_items]
     cells = filling.ItemCells(rows, to_fill) if to_fill else None
     for number, part in _chunks(rows, job.chunks_applied, size):
         applied = Applied(0 if number else n_duplicate)
         if cells is not None:
             part, applied.filled = cells.filled(part)
-        part = _with_attributes(part).combine_chunks()
+        part = attributes.folded(part).combine_chunks()
         columns = [name for name in part.column_names if name in told]
         mark = partial(_mark, job, held, number, applied, rows.num_rows)
         write(job, held, part, columns, mark)
         held.progress(
             number * size + part.num_rows,
             rows.num_rows,
+            unit=_("rows"),  # reading may have counted bytes
             message=_("Writing %(kind)s") % {"kind": job.get_kind_display()},
         )
     if not job.is_dry_run:
@@ -259,21 +242,65 @@ def _write_customers(
     said, part = part, part.append_column("customer_id", customer_ids)
     # Two ids of the file may be one person by now: of their lines too the last wins.
     part, n_duplicate = _last_of_each(part, "customer_id")
-    part = part.drop_columns(
-        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
-    )
     told = claims.as_rows(part, job.source, columns, job.pk)
-    part = claims.settled(part, job.source, columns)
-    for name in sealing.SECRET.intersection(columns):
-        part = sealing.sealed(part, name)
-    columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    part, columns = _settled(part, job, columns)
     rows, claimed = bulk.staged(part), bulk.staged(told)
     with rows as staging, claimed as told_rows, transaction.atomic():
         held.guard()
         claims.write(told_rows)
-        consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
+        at = timezone.now()
+        new = consents.hand_on(said, customer_ids, at=at, import_id=job.pk)
+        if new:
+            held.write(findings=_with_consents(job, new))
         written = catalog.upsert_customers(staging, columns, job.pk)
         mark(replace(written, n_duplicate=n_duplicate))
+
+
+def _with_consents(job: ImportJob, new: dict[str, list[int]]) -> dict[str, Any]:
+    """The findings, with what a chunk says of consent added to its predecessors'."""
+    told = job.findings.get("consents", {})
+    sums = {
+        way: [old + more for old, more in zip(told.get(way, [0, 0]), pair, strict=True)]
+        for way, pair in new.items()
+    }
+    return job.findings | {"consents": told | sums}
+
+
+def _count_customers(
+    job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
+) -> None:
+    """The same counts; who is new is made for nobody, and only counted.
+
+    What takes long is done before the transaction: encrypting, and asking the claims.
+    """
+    columns.remove("customer")
+    known = catalog.customers_of(job.source.name, part["customer"].combine_chunks())
+    n_new = known.null_count
+    part = part.append_column("customer_id", known).filter(known.is_valid())
+    part, n_duplicate = _last_of_each(part, "customer_id")
+    part, columns = _settled(part, job, columns)
+    with bulk.staged(part) as staging, transaction.atomic():
+        held.guard()
+        written = catalog.upsert_customers(staging, columns, job.pk)
+        found = showing.changes(job)
+        transaction.set_rollback(True)
+    n_new += written.n_new
+    mark(replace(written, n_new=n_new, n_duplicate=n_duplicate))
+    held.write(findings=found)
+
+
+def _settled(
+    part: pa.Table, job: ImportJob, columns: list[str]
+) -> tuple[pa.Table, list[str]]:
+    """The cells as they are stored, with what others know better; and all columns."""
+    part = part.drop_columns(
+        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
+    )
+    part = claims.settled(part, job.source, columns)
+    for name in sealing.SECRET.intersection(columns):
+        part = sealing.sealed(part, name)
+    hashes = [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    return part, columns + hashes
 
 
 def _undone(write: Write) -> Write:
@@ -339,28 +366,3 @@ def _last_of_each(rows: pa.Table, column: str) -> tuple[pa.Table, int]:
     names = rows[column].to_pandas()
     last = ~names.duplicated(keep="last").to_numpy()
     return rows.filter(pa.array(last)), int((~last).sum())
-
-
-def _with_attributes(part: pa.Table) -> pa.Table:
-    """Fold the ``attributes.*`` columns into one JSON text; blank cells are not in it.
-
-    NULL where a line says nothing of any.
-    """
-    names = [n for n in part.column_names if n.startswith(mapping.ATTRIBUTES)]
-    if not names or not part.num_rows:
-        return part.drop_columns(names)
-    inside = pc.binary_join_element_wise(*(_members(n, part[n]) for n in names), "")
-    texts = pc.binary_join_element_wise(
-        "{", pc.utf8_slice_codeunits(inside, 0, -2), "}", ""
-    )
-    texts = pc.if_else(pc.equal(inside, ""), pa.scalar(None, pa.string()), texts)
-    return part.drop_columns(names).append_column("attributes", texts)
-
-
-def _members(name: str, column: pa.ChunkedArray) -> pa.Array:
-    """The cells of an attribute as members of a JSON object, each value once."""
-    cells = column.combine_chunks().dictionary_encode()
-    key = json.dumps(name.removeprefix(mapping.ATTRIBUTES), ensure_ascii=False)
-    values = cells.dictionary.to_pylist()
-    texts = [f"{key}: {json.dumps(value, ensure_ascii=False)}, " for value in values]
-    return pc.fill_null(pa.array(texts, pa.string()).take(cells.indices), "")

@@ -53,6 +53,17 @@ def test_a_yes_is_a_first_word_only_and_a_no_withdraws(tmp_path):
     assert sorted(ours.values_list("granted", flat=True)) == [False, True]
 
 
+def test_a_dry_run_and_an_import_count_what_is_new_of_consent(tmp_path):
+    """A first yes of one, a no of another; what was said before is nothing new."""
+    source = worlds.make_source().name
+    spoke("left", False)
+    spoke("loyal", True)
+    for dry_run in (True, False):
+        job = bring_in(tmp_path, source=source, dry_run=dry_run)
+        assert job.findings["consents"] == {"push": [1, 1]}
+    assert bring_in(tmp_path, source=source).findings["consents"] == {"push": [0, 0]}
+
+
 def test_a_dry_run_keeps_no_consent_and_an_undo_forgets_it(tmp_path):
     bring_in(tmp_path, dry_run=True)
     assert not Consent.objects.exists()

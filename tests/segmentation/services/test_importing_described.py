@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from segmentation.models import Category, Customer, Item, ItemChange
 from segmentation.models.fields import fingerprint
@@ -127,3 +128,23 @@ def test_a_blank_date_takes_none_back(tmp_path):
     assert counts(job) == (1, 0, 1, 0, 0, 0)
     known = Customer.objects.get(identities__external_id="c-1")
     assert known.created_at.year == 2017
+
+
+def test_a_dry_run_of_customers_makes_nobody_and_counts_the_same(tmp_path):
+    bring_in("customers", write(tmp_path, PEOPLE))
+    bring_in("customers", write(tmp_path, "customer,name\nc-2,Bob\nc-3,Cy\n"))
+    text = (
+        "customer,name,email\nc-1,Ada,Ada@Example.com\nc-2,Rob,\nc-3,Cy,c@x.example\n"
+    )
+    path = write(tmp_path, text + "c-4,Di,\nc-5,Ed,e@x.example\nc-4,Dora,\n")
+    before = list(Customer.objects.order_by("pk").values())
+    with CaptureQueriesContext(connection) as asked:
+        tried = bring_in("customers", path, dry_run=True)
+    made = [q["sql"] for q in asked if "INSERT INTO segmentation_identity" in q["sql"]]
+    assert made == []
+    assert list(Customer.objects.order_by("pk").values()) == before
+    assert counts(tried) == (2, 2, 1, 1, 0, 0)
+    job = bring_in("customers", path)
+    assert counts(job) == counts(tried)
+    assert job.findings["changes"] == tried.findings["changes"]
+    assert ["c-3", "email", "", "•••"] in job.findings["changes"]

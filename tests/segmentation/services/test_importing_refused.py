@@ -107,7 +107,7 @@ def test_ragged_lines_are_rejected_with_their_number_and_the_others_come_in(tmp_
 def test_rows_are_numbered_as_a_person_counts_them(tmp_path):
     text = "item,price\na,1\nb\nc,x\nd,2\ne\nf,y\n"
     job = bring_in("items", write(tmp_path, text))
-    assert sorted((r["row"], r["item"]) for r in rejects(job)) == [
+    assert [(r["row"], r["item"]) for r in rejects(job)] == [
         ("3", "b"),
         ("4", "c"),
         ("6", "e"),
@@ -147,3 +147,18 @@ def test_rejects_are_harmless_and_come_in_again_when_mended(tmp_path):
     assert counts(job) == (2, 0, 0, 0, 0, 0)
     titles = dict(Item.objects.values_list("external_id", "title"))
     assert titles == {"=1+1": "+49 says", "b": "@b, c", "c": "-c"}
+
+
+def test_the_first_rejects_are_those_of_the_first_rows_whatever_is_wrong(tmp_path):
+    """Faults are found column by column; a page and the file tell them row by row."""
+    faults = (",1,", "{n},x,", "{n},1,perhaps", "{n}")
+    lines = [faults[n % 4].format(n=n) for n in range(60)]
+    text = "\n".join(["item,price,available", *lines, "tea,1,yes", ""])
+    job = bring_in("items", write(tmp_path, text))
+    numbers = [int(row["row"]) for row in rejects(job)]
+    assert numbers == list(range(2, 62)) and job.rows_new == 1
+    told = job.findings["rejects"]
+    assert [row for row, *_why in told] == list(range(2, 22))
+    assert [column for _row, column, *_why in told[:4]] == [
+        *("item", "price", "available", ""),
+    ]
