@@ -276,17 +276,23 @@ def _count_customers(
     columns.remove("customer")
     known = catalog.customers_of(job.source.name, part["customer"].combine_chunks())
     n_new = known.null_count
+    consent = consents.first_words(part.filter(known.is_null()))
     part = part.append_column("customer_id", known).filter(known.is_valid())
+    said, ids = part, known.drop_null()
     part, n_duplicate = _last_of_each(part, "customer_id")
     part, columns = _settled(part, job, columns)
     with bulk.staged(part) as staging, transaction.atomic():
         held.guard()
+        at = timezone.now()
+        new = consents.hand_on(said, ids, at=at, import_id=job.pk)
         written = catalog.upsert_customers(staging, columns, job.pk)
         found = showing.changes(job)
         transaction.set_rollback(True)
     n_new += written.n_new
     mark(replace(written, n_new=n_new, n_duplicate=n_duplicate))
     held.write(findings=found)
+    for counted in filter(None, (consent, new)):
+        held.write(findings=_with_consents(job, counted))
 
 
 def _settled(
