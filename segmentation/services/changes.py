@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from django.db import connection, models
 
+from segmentation.bulk import documents as doc
 from segmentation.bulk import literals
 from segmentation.models import (
     AuditEntry,
@@ -58,19 +59,12 @@ def note(
     """
     fields = {name: _field(kind, name) for name in values}
     differs = {
-        name: f"{_comparable(fields[name], f't.{_quoted(name)}')} IS DISTINCT FROM "
-        f"{_comparable(fields[name], value)}"
+        name: f"{doc.comparable(fields[name], _present(name))} IS DISTINCT FROM "
+        f"{doc.comparable(fields[name], value)}"
         for name, value in values.items()
     }
     another = _of_another(kind, import_id)
-    noted = {n: f"({d} OR {told[n]} AND {another})" for n, d in differs.items()}
-    before = _object(
-        {
-            n: (noted[n], f"CASE WHEN {d} THEN {_old(fields[n])} ELSE {_none()} END")
-            for n, d in differs.items()
-        }
-    )
-    after = _object({n: (differs[n], _json(fields[n], v)) for n, v in values.items()})
+    before, after = _noted(fields, values, differs, told, another)
     any_differs = " OR ".join(differs.values()) or literals.false()
     lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
     with connection.cursor() as cursor:
@@ -86,36 +80,55 @@ def note(
         )
 
 
+def _present(name: str) -> str:
+    return f"t.{doc.quoted(name)}"
+
+
+def _noted(
+    fields: dict[str, models.Field],
+    values: dict[str, str],
+    differs: dict[str, str],
+    told: dict[str, str],
+    another: str,
+) -> tuple[str, str]:
+    """SQL of what was there, and of what comes, as objects."""
+    before = {
+        n: (
+            f"({d} OR {told[n]} AND {another})",
+            _either(d, _old(fields[n]), doc.nothing()),
+        )
+        for n, d in differs.items()
+    }
+    after = {n: (differs[n], doc.member(fields[n], v)) for n, v in values.items()}
+    return doc.object_of(before), doc.object_of(after)
+
+
 def _noted_again(names: list[str]) -> str:
     """What is kept where an import changes a row once more: two ids of one person."""
     old, new = f"{_LOG}.before", "excluded.before"
-    was_told = {n: f"({_has(old, n)} AND {_raw(old, n)} <> {_null()})" for n in names}
+    was_told = {
+        n: f"({doc.has(old, n)} AND {doc.raw(old, n)} <> {doc.null()})" for n in names
+    }
     before = {
         n: (
-            f"{_has(old, n)} OR {_has(new, n)}",
-            f"CASE WHEN {was} THEN {_raw(old, n)} ELSE {_raw(new, n)} END",
+            f"{doc.has(old, n)} OR {doc.has(new, n)}",
+            _either(was, doc.raw(old, n), doc.raw(new, n)),
         )
         for n, was in was_told.items()
     }
     old, new = f"{_LOG}.after", "excluded.after"
     after = {
         n: (
-            f"{_has(old, n)} OR {_has(new, n)}",
-            f"CASE WHEN {_has(new, n)} THEN {_raw(new, n)} ELSE {_raw(old, n)} END",
+            f"{doc.has(old, n)} OR {doc.has(new, n)}",
+            _either(doc.has(new, n), doc.raw(new, n), doc.raw(old, n)),
         )
         for n in names
     }
-    return f"before = {_object(before)}, after = {_object(after)}"
+    return f"before = {doc.object_of(before)}, after = {doc.object_of(after)}"
 
 
-def _raw(document: str, name: str) -> str:
-    """A member as JSON, to be put into another object."""
-    path = name if literals.is_postgres() else f"$.{name}"
-    return f"({document} -> '{path}')"
-
-
-def _null() -> str:
-    return "'null'::jsonb" if literals.is_postgres() else "'null'"
+def _either(condition: str, one: str, other: str) -> str:
+    return f"CASE WHEN {condition} THEN {one} ELSE {other} END"
 
 
 def _of_another(kind: str, import_id: int) -> str:
@@ -127,11 +140,7 @@ def _of_another(kind: str, import_id: int) -> str:
 
 
 def _old(field: models.Field) -> str:
-    return _json(field, f"t.{_quoted(str(field.column))}")
-
-
-def _none() -> str:
-    return "NULL" if literals.is_postgres() else "'null'"
+    return doc.member(field, f"t.{doc.quoted(str(field.column))}")
 
 
 def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
@@ -159,8 +168,8 @@ def _put_back(kind: str, chunk: str, columns: list[str]) -> TakenBack:
     free = {name: _is_free(name, fields[name]) for name in columns}
     table = _table(kind)
     assigned = ", ".join(
-        f"{_quoted(name)} = CASE WHEN {free[name]} "
-        f"THEN {_value(fields[name])} ELSE t.{_quoted(name)} END"
+        f"{doc.quoted(name)} = CASE WHEN {free[name]} "
+        f"THEN {doc.former('c.before', fields[name])} ELSE t.{doc.quoted(name)} END"
         for name in columns
     )
     with connection.cursor() as cursor:
@@ -183,13 +192,13 @@ def empty(kind: str, ids: list[int]) -> int:
     """
     blanks = _blanks(kind)
     told = {
-        name: f"(t.{_quoted(name)} IS DISTINCT FROM {blank} "
+        name: f"(t.{doc.quoted(name)} IS DISTINCT FROM {blank} "
         f"AND NOT {_is_kept(kind, name)})"
         for name, blank in blanks.items()
     }
     assigned = ", ".join(
-        f"{_quoted(name)} = CASE WHEN {told[name]} THEN {blank} "
-        f"ELSE t.{_quoted(name)} END"
+        f"{doc.quoted(name)} = CASE WHEN {told[name]} THEN {blank} "
+        f"ELSE t.{doc.quoted(name)} END"
         for name, blank in blanks.items()
     )
     ours = f"t.id IN ({', '.join(map(str, ids))})"
@@ -225,8 +234,8 @@ def _is_kept(kind: str, column: str) -> str:
     field = _field(kind, column).name.removesuffix("_hash")
     return (
         f"((SELECT 1 FROM {_LOG} l WHERE l.kind = '{kind}' AND l.object_id = t.id "
-        f"AND {_has('l.before', column)} LIMIT 1) IS NOT NULL OR "
-        f"CAST(t.id AS varchar) IN ({by_hand(kind)} AND {_has('h.changes', field)}))"
+        f"AND {doc.has('l.before', column)} LIMIT 1) IS NOT NULL OR "
+        f"CAST(t.id AS varchar) IN ({by_hand(kind)} AND {doc.has('h.changes', field)}))"
     )
 
 
@@ -236,9 +245,9 @@ def _counts(
     """SQL of how many rows are restored, were changed since, were told so too."""
     held, same = {}, {}
     for name, is_free in free.items():
-        stays = f"{_has('c.after', name)} AND NOT ({is_free})"
-        present = _json_of(fields[name], f"t.{_quoted(name)}")
-        is_same = f"{present} IS NOT DISTINCT FROM {_part('c.after', name)}"
+        stays = f"{doc.has('c.after', name)} AND NOT ({is_free})"
+        present = doc.present(fields[name], f"t.{doc.quoted(name)}")
+        is_same = f"{present} IS NOT DISTINCT FROM {doc.part('c.after', name)}"
         held[name] = f"({stays} AND NOT ({is_same}))"
         same[name] = f"({stays} AND {is_same})"
     return (
@@ -262,14 +271,14 @@ def by_hand(kind: str) -> str:
 
 def _is_free(name: str, field: models.Field) -> str:
     """Whether a column still holds what the import wrote, and nobody wrote it since."""
-    present = _json_of(field, f"t.{_quoted(name)}")
+    present = doc.present(field, f"t.{doc.quoted(name)}")
     later = (
         f"SELECT 1 FROM {_LOG} l WHERE l.kind = c.kind "
-        f"AND l.object_id = c.object_id AND l.id > c.id AND {_has('l.before', name)}"
+        f"AND l.object_id = c.object_id AND l.id > c.id AND {doc.has('l.before', name)}"
     )
     return (
-        f"({_has('c.after', name)} AND {present} IS NOT DISTINCT FROM "
-        f"{_part('c.after', name)} AND ({later} LIMIT 1) IS NULL)"
+        f"({doc.has('c.after', name)} AND {present} IS NOT DISTINCT FROM "
+        f"{doc.part('c.after', name)} AND ({later} LIMIT 1) IS NULL)"
     )
 
 
@@ -277,7 +286,7 @@ def _hand_down(name: str, chunk: str) -> str:
     """Tell the next import that changed a column what was there before this one."""
     between = (
         f"SELECT 1 FROM {_LOG} m WHERE m.kind = c.kind AND m.object_id = c.object_id "
-        f"AND m.id > c.id AND m.id < l.id AND {_has('m.before', name)} LIMIT 1"
+        f"AND m.id > c.id AND m.id < l.id AND {doc.has('m.before', name)} LIMIT 1"
     )
 
     def told(document: str, source: str) -> str:
@@ -287,14 +296,15 @@ def _hand_down(name: str, chunk: str) -> str:
 
     return (
         f"UPDATE {_LOG} AS l SET before = {told('l.before', 'c.before')}, "
-        f"after = CASE WHEN {_has('l.after', name)} THEN l.after "
+        f"after = CASE WHEN {doc.has('l.after', name)} THEN l.after "
         f"ELSE {told('l.after', 'c.after')} END "
         f"FROM {_LOG} c WHERE {chunk} "
         "AND l.kind = c.kind AND l.object_id = c.object_id AND l.id > c.id "
-        f"AND {_has('c.after', name)} AND {_has('l.before', name)} "
+        f"AND {doc.has('c.after', name)} AND {doc.has('l.before', name)} "
         f"AND ({between}) IS NULL "
-        f"AND (NOT {_has('l.after', name)} OR "
-        f"{_part('l.before', name)} IS NOT DISTINCT FROM {_part('c.after', name)})"
+        f"AND (NOT {doc.has('l.after', name)} OR "
+        f"{doc.part('l.before', name)} IS NOT DISTINCT FROM "
+        f"{doc.part('c.after', name)})"
     )
 
 
@@ -320,78 +330,3 @@ def _table(kind: str) -> str:
 def _field(kind: str, column: str) -> models.Field:
     meta = _MODELS[kind]._meta
     return next(f for f in meta.concrete_fields if f.column == column)
-
-
-def _quoted(column: str) -> str:
-    return connection.ops.quote_name(column)
-
-
-def _comparable(field: models.Field, value: str) -> str:
-    if isinstance(field, models.JSONField) and not literals.is_postgres():
-        return f"json({value})"
-    return value
-
-
-def _object(parts: dict[str, tuple[str, str]]) -> str:
-    """A JSON object of those parts whose condition holds."""
-    if not parts:
-        return "'{}'"
-    if literals.is_postgres():
-        cases = (
-            f"CASE WHEN {when} THEN jsonb_build_object('{name}', {value}) "
-            "ELSE '{}'::jsonb END"
-            for name, (when, value) in parts.items()
-        )
-        return " || ".join(cases)
-    cases = (
-        f"""CASE WHEN {when} THEN ',"{name}":' || {value} ELSE '' END"""
-        for name, (when, value) in parts.items()
-    )
-    return "'{' || substr(" + " || ".join(cases) + ", 2) || '}'"
-
-
-def _json(field: models.Field, value: str) -> str:
-    """A value inside an object: SQL of JSON text on SQLite, of anything on PostgreSQL.
-
-    SQLite's own JSON functions round a float to 15 digits; 17 tell every float apart.
-    """
-    if literals.is_postgres():
-        return value
-    if isinstance(field, models.FloatField):
-        text = f"printf('%!.17g', {value})"
-    elif isinstance(field, models.BooleanField):
-        text = f"CASE WHEN {value} THEN 'true' ELSE 'false' END"
-    elif isinstance(field, models.JSONField):
-        text = f"json({value})"
-    else:
-        text = f"json_quote({value})"
-    return f"CASE WHEN {value} IS NULL THEN 'null' ELSE {text} END"
-
-
-def _json_of(field: models.Field, value: str) -> str:
-    """A present value as ``_part`` answers a noted one."""
-    if literals.is_postgres():
-        return f"coalesce(to_jsonb({value}), 'null'::jsonb)"
-    return f"json_extract('[' || {_json(field, value)} || ']', '$[0]')"
-
-
-def _part(document: str, name: str) -> str:
-    if literals.is_postgres():
-        return f"({document} -> '{name}')"
-    return f"json_extract({document}, '$.{name}')"
-
-
-def _has(document: str, name: str) -> str:
-    if literals.is_postgres():
-        return f"jsonb_exists({document}, '{name}')"
-    return f"(json_type({document}, '$.{name}') IS NOT NULL)"
-
-
-def _value(field: models.Field) -> str:
-    """The former value as the column holds it."""
-    column = str(field.column)
-    if not literals.is_postgres() or isinstance(field, models.JSONField):
-        return _part("c.before", column)
-    kind = field.rel_db_type(connection) if field.is_relation else None
-    kind = kind or field.db_type(connection)
-    return f"CAST(c.before ->> '{column}' AS {kind})"

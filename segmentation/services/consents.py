@@ -121,6 +121,17 @@ def hand_on(
     return new
 
 
+def first_words(part: pa.Table) -> dict[str, list[int]]:
+    """What people whom nobody knew say: way → how many a yes, and a no."""
+    told = {}
+    for name in part.column_names:
+        if name.startswith(CONSENT):
+            said = part[name].drop_null().combine_chunks()
+            n_yes = said.true_count
+            told[name.removeprefix(CONSENT)] = [n_yes, len(said) - n_yes]
+    return told
+
+
 def take_back(import_id: int) -> int:
     """Some of what that import alone told is forgotten; 0 when all is."""
     return sum(keeper.give_back(import_id) or 0 for keeper in _keepers)

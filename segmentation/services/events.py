@@ -187,26 +187,34 @@ def insert(staging: str, *, import_id: int | None = None, all_new: bool = False)
         ):
             cursor.execute(write)
             return cursor.rowcount
-    others = _listed(queries.unfinished_imports(but=import_id))
-    n_adopted = 0
-    lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
+    n_adopted = _adopt(staging, import_id)
     with connection.cursor() as cursor:
-        if others:
-            cursor.execute(
-                f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
-                f"SELECT t.event_key, t.import_id FROM {staging} s "
-                f"JOIN {table} t ON t.event_key = s.event_key "
-                f"WHERE t.import_id IN ({others}) "
-                # An undo that removes them meanwhile is waited for, or waits.
-                f"ORDER BY t.event_key{lock} ON CONFLICT DO NOTHING"
-            )
-            cursor.execute(
-                f"UPDATE {table} AS t SET import_id = s.import_id FROM {staging} s "
-                f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
-            )
-            n_adopted = cursor.rowcount
         cursor.execute(f"{write} ON CONFLICT DO NOTHING")
         return n_adopted + cursor.rowcount
+
+
+def _adopt(staging: str, import_id: int | None) -> int:
+    """Take over staged events that no reader sees; their imports keep a claim."""
+    others = _listed(queries.unfinished_imports(but=import_id))
+    if not others:
+        return 0
+    table = Event._meta.db_table
+    lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
+            f"SELECT t.event_key, t.import_id FROM {staging} s "
+            f"JOIN {table} t ON t.event_key = s.event_key "
+            f"WHERE t.import_id IN ({others}) "
+            # An undo that removes them meanwhile is waited for, or waits.
+            f"ORDER BY t.event_key{lock} ON CONFLICT DO NOTHING"
+        )
+        cursor.execute(
+            f"UPDATE {table} AS t SET import_id = s.import_id FROM {staging} s "
+            f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
+        )
+        n_adopted: int = cursor.rowcount
+    return n_adopted
 
 
 def claim(staging: str, import_id: int) -> None:

@@ -6,21 +6,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from segmentation import bulk
 from segmentation.engine import keys, mapping
-from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
+from segmentation.models import ImportJob, ImportKind
 from segmentation.services import catalog, claims, consents, events, jobs
 from segmentation.services.catalog import Written
 from segmentation.services.importing import (
@@ -32,6 +29,7 @@ from segmentation.services.importing import (
     rekeying,
     sealing,
     showing,
+    turns,
 )
 from segmentation.services.importing.rules import ONE
 from segmentation.services.importing.staged import StagedRows
@@ -40,9 +38,7 @@ from segmentation.services.importing.staging import Staged, folder_of
 # The most that a chunk may have; events on SQLite go by their pace (DESIGN 4).
 APPLY_ROWS = 50_000
 
-TURN_SECONDS = 3.0  # until a file that waits for another looks again
 CUSTOMER_ROWS = 10_000  # each of them has three values to encrypt
-MOST_SOURCES = 50  # that the lines of one file may name
 
 Mark = Callable[[Written], None]
 Write = Callable[[ImportJob, jobs.Held, pa.Table, list[str], Mark], None]
@@ -59,9 +55,9 @@ class Applied:
 
 def apply(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     """Apply the chunks that are not applied yet."""
-    _await_undo(held)
+    turns.await_undo(held)
     if job.kind == ImportKind.EVENTS:
-        _take_turn(job, held, staged.rows)
+        turns.take(job, held, staged.rows)
         _apply_events(job, held, staged)
     elif job.kind == ImportKind.LINKS:
         linking.apply(job, held, staged.rows.all())
@@ -77,45 +73,6 @@ def count_only(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
         linking.count_only(job, held, staged.rows.all())
     else:
         _apply_described(job, held, staged)
-
-
-def _await_undo(held: jobs.Held) -> None:
-    """An undo runs alone: what it finds unused must not be used by a file meanwhile."""
-    if UndoJob.objects.filter(status=Job.Status.RUNNING).exists():
-        later = timezone.now() + timedelta(seconds=TURN_SECONDS)
-        held.give_back(
-            _("Waiting for an import that is being taken back."), not_before=later
-        )
-
-
-def _take_turn(job: ImportJob, held: jobs.Held, rows: StagedRows) -> None:
-    """One file of a source writes events at a time; the others are given back.
-
-    Two overlapping files at once would each call the same rows new, and rows that one
-    took from the other would vanish with it if it failed. The turn is free again when
-    its import is over, however it ended.
-    """
-    others = ImportJob.objects.filter(pk=OuterRef("importing_id")).unfinished()
-    free = Q(importing_id=None) | Q(importing_id=job.pk) | ~Exists(others)
-    sources = _sources(job, rows)
-    with transaction.atomic():
-        turns = Source.objects.filter(free, pk__in=sources).update(importing_id=job.pk)
-        transaction.set_rollback(turns != len(sources))
-    if turns != len(sources):
-        later = timezone.now() + timedelta(seconds=TURN_SECONDS)
-        held.give_back(_("Waiting for another file of this source."), not_before=later)
-
-
-def _sources(job: ImportJob, rows: StagedRows) -> list[int]:
-    """The sources whose events the file brings: its own, and those its lines name."""
-    names = pc.unique(rows.names()["source"]).drop_null().to_pylist()
-    if len(names) > MOST_SOURCES:
-        raise jobs.Refused(
-            _("The lines name %(n)d sources; is it the right column?")
-            % {"n": len(names)}
-        )
-    named = [Source.objects.get_or_create(name=name)[0].pk for name in sorted(names)]
-    return sorted({job.source_id, *named})
 
 
 def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
@@ -319,17 +276,23 @@ def _count_customers(
     columns.remove("customer")
     known = catalog.customers_of(job.source.name, part["customer"].combine_chunks())
     n_new = known.null_count
+    consent = consents.first_words(part.filter(known.is_null()))
     part = part.append_column("customer_id", known).filter(known.is_valid())
+    said, ids = part, known.drop_null()
     part, n_duplicate = _last_of_each(part, "customer_id")
     part, columns = _settled(part, job, columns)
     with bulk.staged(part) as staging, transaction.atomic():
         held.guard()
+        at = timezone.now()
+        new = consents.hand_on(said, ids, at=at, import_id=job.pk)
         written = catalog.upsert_customers(staging, columns, job.pk)
         found = showing.changes(job)
         transaction.set_rollback(True)
     n_new += written.n_new
     mark(replace(written, n_new=n_new, n_duplicate=n_duplicate))
     held.write(findings=found)
+    for counted in filter(None, (consent, new)):
+        held.write(findings=_with_consents(job, counted))
 
 
 def _settled(

@@ -16,6 +16,21 @@ from segmentation.services import importing
 COUNTS = ("new", "updated", "unchanged", "duplicate", "rejected", "ignored")
 _NUMBER = itertools.count(1)
 
+LINES = """customer,item,occurred_at,quantity,amount,order
+c-1,tea,2017-01-31 10:00:00,2,3.0,b-1
+c-1,milk,2017-01-31 10:00:00,1,1.1,b-1
+c-2,tea,2017-02-01 11:30:00,1,1.5,b-2
+"""
+SALES = {
+    "customer": "customer",
+    "item": "item",
+    "occurred_at": "occurred_at",
+    "quantity": "quantity",
+    "amount": "amount",
+    "order": "order",
+    "kind": "=purchase",
+}
+
 
 def write(folder: Path, content: str | bytes, name: str = "file.csv") -> Path:
     path = folder / f"{next(_NUMBER)}-{name}"
