@@ -63,7 +63,8 @@ def news(job: Any) -> str:
     """A job's message, unless it only repeats the badge of its status beside it."""
     status = str(job.get_status_display())
     message = _said(job.message)
-    return "" if message.lower().rstrip(".。") == status.lower() else message
+    repeated = (status.lower(), job.status, str(_("Done")).lower())
+    return "" if message.lower().rstrip(".。") in repeated else message
 
 
 @register.filter
