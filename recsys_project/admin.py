@@ -22,7 +22,7 @@ class RolesField(ModelMultipleChoiceField):
     """Roles to tick, by their names in the reader's language."""
 
     def label_from_instance(self, obj: Group) -> str:
-        return roles.label(obj.name)
+        return roles.label(str(obj.name))
 
 
 class RoleFilter(admin.RelatedFieldListFilter):
