@@ -22,13 +22,13 @@ class RolesField(ModelMultipleChoiceField):
     """Roles to tick, by their names in the reader's language."""
 
     def label_from_instance(self, obj: Group) -> str:
-        return roles.label(str(obj.name))
+        return roles.label(obj.name)
 
 
 class RoleFilter(admin.RelatedFieldListFilter):
     def field_choices(self, *args: Any) -> list[Any]:
         found = super().field_choices(*args)
-        return [(key, roles.label(name)) for key, name in found]
+        return [(key, roles.label(str(name))) for key, name in found]
 
 
 @admin.register(User)
