@@ -28,7 +28,7 @@ class RolesField(ModelMultipleChoiceField):
 class RoleFilter(admin.RelatedFieldListFilter):
     def field_choices(self, *args: Any) -> list[Any]:
         found = super().field_choices(*args)
-        return [(key, roles.label(name)) for key, name in found]
+        return [(key, roles.label(str(name))) for key, name in found]
 
 
 @admin.register(User)

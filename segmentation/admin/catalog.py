@@ -97,7 +97,11 @@ class ItemChangeAdmin(StrataAdmin):
 
 class IdentityInline(FactInline):
     model = Identity
-    fields = readonly_fields = ("source", "external_id", "visitor_id", "created_at")
+    fields = readonly_fields = ("where", "external_id", "visitor_id", "created_at")
+
+    @admin.display(description=_("source"))
+    def where(self, identity: Identity) -> str:
+        return link_to(identity.source)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("source")

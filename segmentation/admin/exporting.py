@@ -12,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import messages
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -77,9 +78,17 @@ if apps.is_installed("import_export"):
             return redirect(reverse(page, args=[job.pk]))
 
     if HAS_UNFOLD:
-        from unfold.contrib.import_export import forms
+        from unfold.contrib.import_export.forms import SelectableFieldsExportForm
+    else:
+        from import_export.forms import SelectableFieldsExportForm
 
-        Exporting.export_form_class = forms.SelectableFieldsExportForm
+    class ExportForm(SelectableFieldsExportForm):
+        """With the script that names what import-export leaves nameless."""
+
+        class Media:
+            js = [Script("segmentation/strata.js", defer=True)]
+
+    Exporting.export_form_class = ExportForm
 else:
 
     class Exporting:  # type: ignore[no-redef]

@@ -104,7 +104,8 @@ def hint(target: str) -> str:
 def reason(told: str, *, is_named: bool = False) -> str:
     """Why a row was refused; ``is_named``: its field stands beside it already."""
     if not isinstance(told, Sentence) or told.template != OF_FIELD:
-        return say(told)
+        # The few that are no sentence of the engine are in the worker's language.
+        return say(told) if isinstance(told, Sentence) or not told else _(told)
     why = say(told.words["why"])
     return why if is_named else f"{label(told.words['field'])} {why}"
 

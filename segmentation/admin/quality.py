@@ -103,11 +103,20 @@ class QualityReportAdmin(JobAdmin):
         return TemplateResponse(request, "segmentation/admin/quality.html", context)
 
 
+class LikenessFilter(admin.AllValuesFieldListFilter):
+    """What customers look like, in words."""
+
+    def choices(self, changelist: Any) -> Any:
+        for choice in super().choices(changelist):
+            name = str(choice["display"])
+            yield choice | {"display": quality_words.LIKENESSES.get(name, name)}
+
+
 @admin.register(Suspicion)
 class SuspicionAdmin(StrataAdmin):
     change_form_template = "segmentation/admin/with_deeds.html"
     list_display = ("known_as", "looks_like", "why", "stands", "found_at")
-    list_filter = ("verdict", "likeness")
+    list_filter = ("verdict", ("likeness", LikenessFilter))
     list_select_related = ("customer",)
     search_fields = ("customer__identities__external_id",)
     search_help_text = gettext_lazy("Customer id in a source")

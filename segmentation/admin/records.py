@@ -28,6 +28,35 @@ from segmentation.admin.jobs import NO_SAVING
 from segmentation.models import AuditEntry, Notice
 from segmentation.services import audit
 
+DEEDS = {  # as `audit.record` has them → in the reader's language
+    "add": gettext_lazy("added"),
+    "change": gettext_lazy("changed"),
+    "delete": gettext_lazy("deleted"),
+    "import": gettext_lazy("imported"),
+    "dry_run": gettext_lazy("tried an import"),
+    "undo": gettext_lazy("took an import back"),
+    "export": gettext_lazy("exported"),
+    "download": gettext_lazy("downloaded"),
+    "look": gettext_lazy("looked at the data"),
+    "quarantined": gettext_lazy("put in quarantine"),
+    "kept": gettext_lazy("kept as ordinary"),
+    "merge": gettext_lazy("merged"),
+    "unmerge": gettext_lazy("took a merge back"),
+    "train": gettext_lazy("trained"),
+    "build": gettext_lazy("divided customers"),
+    "promote": gettext_lazy("made live"),
+    "roll_back": gettext_lazy("rolled back"),
+    "cancel": gettext_lazy("cancelled"),
+    "again": gettext_lazy("tried again"),
+    "launch campaign": gettext_lazy("launched"),
+    "schedule campaign": gettext_lazy("scheduled"),
+    "pause campaign": gettext_lazy("paused"),
+    "resume campaign": gettext_lazy("resumed"),
+    "cancel campaign": gettext_lazy("cancelled"),
+    "change password": gettext_lazy("changed a password"),
+    "erase customer": gettext_lazy("erased a customer"),
+    "seen_to": gettext_lazy("saw to it"),
+}
 TONES = {"info": "plain", "warning": "wait", "error": "bad"}
 
 
@@ -47,7 +76,8 @@ class AuditEntryAdmin(ReadOnly, StrataAdmin):
 
     @admin.display(description=gettext_lazy("did"), ordering="action")
     def did(self, entry: AuditEntry) -> str:
-        return badge(entry.action.replace("_", " "), "plain")
+        told = DEEDS.get(entry.action, entry.action.replace("_", " "))
+        return badge(told, "plain")
 
     @admin.display(description=gettext_lazy("kind"), ordering="subject_kind")
     def kind_of_subject(self, entry: AuditEntry) -> str:

@@ -39,7 +39,7 @@ def figure(value: Any, unit: str) -> str:
     if unit in _BYTES:
         return filesizeformat(value)
     digits = 2 if isinstance(value, float) and value < 10 else 0
-    return f"{number(value, digits)} {unit}".rstrip()
+    return f"{number(value, digits)} {_said(unit)}".rstrip()
 
 
 @register.filter
@@ -53,12 +53,18 @@ def so_far(job: Any) -> str:
     return f"{number(done)} / {figure(total, unit)}"
 
 
+def _said(text: str) -> str:
+    """What a worker wrote in its own language, English mostly, in the reader's."""
+    return _(text) if text else ""
+
+
 @register.filter
 def news(job: Any) -> str:
     """A job's message, unless it only repeats the badge of its status beside it."""
     status = str(job.get_status_display())
-    said = job.message.lower().rstrip(".。")
-    return "" if said == status.lower() else str(job.message)
+    message = _said(job.message)
+    repeated = (status.lower(), job.status, str(_("Done")).lower())
+    return "" if message.lower().rstrip(".。") in repeated else message
 
 
 @register.filter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,33 @@ def test_a_messy_file_is_mapped_tried_brought_in_and_undone(operator, tmp_path):
     assert Event.objects.count() == N_LINES - N_BAD
     take_it_back(operator)
     the_next_file_is_read_by_itself(operator, tmp_path / "kasse.csv")
+    look_at_the_other_pages_of_data(operator)
+
+
+def test_a_large_file_shows_how_far_it_is_and_can_be_stopped(operator, tmp_path):
+    line = "c1,p1,view,2026-01-01 10:00\n"
+    (tmp_path / "large.csv").write_text(f"customer,item,event,time\n{line * 100_000}")
+    page = operator.page
+    operator.log_in()
+    operator.go("Imports", "Bring a file in")
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 1, "downloadThroughput": -1}
+    network.send("Network.enable")
+    network.send(
+        "Network.emulateNetworkConditions", slow | {"uploadThroughput": 500_000}
+    )
+    page.get_by_label("File:").set_input_files(tmp_path / "large.csv")
+    operator.click("Upload")
+    bar = page.get_by_role("progressbar", name="Upload")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=9_000)
+    operator.see("The file is on its way.")
+    operator.check()
+    operator.click("Stop the upload")
+    expect(bar).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop the upload")).to_be_hidden()
+    network.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    operator.click("Upload")
+    operator.see("Which column is what?")
 
 
 def map_the_columns(operator: Operator) -> None:
@@ -131,6 +159,24 @@ def take_it_back(operator: Operator) -> None:
     assert undo.rows_removed >= N_LINES - N_BAD and undo.rows_kept == 0
     left = [model.objects.count() for model in (Event, Item, Identity)]
     assert left == [0, 0, 0]
+
+
+def look_at_the_other_pages_of_data(operator: Operator) -> None:
+    """Those that the way of a file does not lead over; each with a row or two."""
+    pages = (
+        "qualityreport/look/",
+        "suspicion/",
+        "merge/add/",
+        "source/",
+        "mapping/",
+        "undojob/",
+        "exportjob/",
+        "item/import/",
+        "item/export/",
+    )
+    for name in pages:
+        operator.page.goto(f"{operator.address}/admin/segmentation/{name}")
+        operator.check()
 
 
 def the_next_file_is_read_by_itself(operator: Operator, path: Path) -> None:

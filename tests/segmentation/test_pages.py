@@ -218,3 +218,12 @@ def test_fits_of_one_training_are_lines_apart():
     loss = json.loads(charts.training_curve(points))["data"][0]
     assert loss["x"] == [1, 2, None, 1, 2]
     assert loss["y"] == [1, 0.5, None, 1, 0.5]
+
+
+def test_what_a_worker_wrote_in_english_is_read_in_the_readers_language():
+    run = ModelRun(status="running", message="Reading the file")
+    run.progress_done, run.progress_total, run.progress_unit = 1, 2, "rows"
+    assert strata.news(run) == "Reading the file"
+    with translation.override("zh-hans"):
+        assert strata.news(run) == "正在读取文件"
+        assert strata.so_far(run) == "1 / 2 行"

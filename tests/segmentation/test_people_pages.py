@@ -59,4 +59,4 @@ def test_a_customers_page_shows_where_the_sources_differ_and_who_is_believed():
     text = client.get(page(Customer, "change", who.pk)).content.decode()
     assert "they differ" in text
     assert text.index("<b>Anna Müller</b>") < text.index("ANNA M")
-    assert "attributes.size" in text
+    assert "Attribute “size”" in text

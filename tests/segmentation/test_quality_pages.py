@@ -157,6 +157,14 @@ def test_an_operator_quarantines_several_at_once_and_it_is_on_record():
     assert AuditEntry.objects.filter(action="quarantined").count() == 2
 
 
+def test_suspects_are_filtered_by_what_they_look_like_in_words():
+    suspect()
+    shown = text_of(signed_in("Viewer").get(page(Suspicion)))
+    shown = shown.replace("\n", "").replace(" ", "")
+    assert "likeness=bot" in shown
+    assert ">bot<" not in shown
+
+
 def test_one_customer_is_kept_by_a_button_that_takes_only_posts():
     row = suspect()
     client = signed_in("Analyst")

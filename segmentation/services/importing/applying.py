@@ -215,7 +215,7 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
             number * size + part.num_rows,
             rows.num_rows,
             unit=_("rows"),  # reading may have counted bytes
-            message=_("Writing %(kind)s") % {"kind": job.get_kind_display()},
+            message=_("Writing items") if is_items else _("Writing customers"),
         )
     if not job.is_dry_run:
         held.write(findings=showing.changes(job))

@@ -91,6 +91,13 @@
   function name() {
     const content = document.getElementById("content");
     if (content && !document.querySelector("main, [role=main]")) content.setAttribute("role", "main");
+    const search = document.getElementById("searchbar");
+    if (search?.hasAttribute("aria-describedby") && !search.ariaLabel) {
+      search.ariaLabel = document.getElementById(search.getAttribute("aria-describedby"))?.textContent.trim() ?? "";
+    }
+    for (const box of document.querySelectorAll("input.select-toggle:not([id])")) {
+      box.id = box.name; // import-export's label asks for that id
+    }
     nameSelects();
     // Select2 puts its boxes in late, and again with each added row.
     new MutationObserver(nameSelects).observe(document.body, { childList: true, subtree: true });
