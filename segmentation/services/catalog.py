@@ -199,13 +199,14 @@ def _insert_items(staging: str, targets: dict[str, str], import_id: int) -> int:
         n_new: int = c.rowcount
         # What an item costs at first is the beginning of its history.
         c.execute(
+            "WITH made AS MATERIALIZED (SELECT i.id, i.price, i.available "
+            f"FROM {staging} s JOIN segmentation_item i ON i.external_id = s.item "
+            f"WHERE {_is_of(import_id, 'i')} AND i.price IS NOT NULL) "
             "INSERT INTO segmentation_itemchange "
             "(item_id, changed_at, price, available, import_id) "
-            f"SELECT i.id, {literals.now()}, i.price, i.available, {import_id} "
-            f"FROM {staging} s "
-            "JOIN segmentation_item i ON i.external_id = s.item "
-            f"WHERE i.import_id = {import_id} AND i.price IS NOT NULL AND NOT EXISTS "
-            "(SELECT 1 FROM segmentation_itemchange h WHERE h.item_id = i.id)"
+            f"SELECT id, {literals.now()}, price, available, {import_id} "
+            "FROM made WHERE NOT EXISTS "
+            "(SELECT 1 FROM segmentation_itemchange h WHERE h.item_id = made.id)"
         )
     return n_new
 
@@ -220,7 +221,7 @@ def upsert_customers(staging: str, columns: list[str], import_id: int) -> Writte
     if "created_at" in targets:
         targets["created_at"] = _since()
     table = "segmentation_customer"
-    ours = f"t.import_id IS NOT DISTINCT FROM {import_id}"
+    ours = _is_of(import_id, "t")
     match = "t.id = s.customer_id"
     _note(ImportKind.CUSTOMERS, staging, targets, match, import_id)
     _update(table, staging, targets, f"{match} AND {ours}")
@@ -232,6 +233,15 @@ def upsert_customers(staging: str, columns: list[str], import_id: int) -> Writte
         )
         n_rows, n_new = c.fetchone()
     return Written(n_new, n_updated, n_rows - n_new - n_updated)
+
+
+def _is_of(import_id: int, table: str) -> str:
+    """SQL of whether an import made a row; never null.
+
+    PostgreSQL must not guess from its statistics here: they do not know a new import
+    yet, so it takes its rows for one, and compares each with all that is staged.
+    """
+    return f"{table}.import_id + 0 IS NOT DISTINCT FROM {import_id}"
 
 
 def _since() -> str:

@@ -7,20 +7,14 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils import timezone
 
-from campaigns.admin import next_steps
 from campaigns.models import (
     Ad,
     Campaign,
-    Consent,
     ContactPoint,
     Decision,
     Delivery,
@@ -30,10 +24,7 @@ from campaigns.models import (
     Recipient,
     Variant,
 )
-from campaigns.services import consent
-from segmentation import tasks
-from segmentation.models import AuditEntry, ImportJob, Segment, SegmentSet
-from segmentation.services import importing
+from segmentation.models import AuditEntry, Segment, SegmentSet
 from tests.campaigns.worlds import make_people, make_reachable
 from tests.segmentation.test_admin import page, signed_in
 
@@ -353,139 +344,3 @@ def test_ads_show_decisions_impressions_and_clicks(boss):
     for model in (Ad, Placement):
         row = boss.get(page(model)).context["cl"].result_list[0]
         assert (row.n_decided, row.n_shown, row.n_clicked) == (3, 2, 1)
-
-
-def test_an_address_is_never_on_a_page(boss):
-    launched()
-    point = ContactPoint.objects.first()
-    text = boss.get(page(ContactPoint, "change", point.pk)).content.decode()
-    assert point.address not in text
-    assert point.address_hash not in text
-
-
-def test_only_the_privacy_officer_removes_a_contact_point():
-    launched()
-    point = ContactPoint.objects.filter(channel="memory").last()
-    remove = page(ContactPoint, "delete", point.pk)
-    assert signed_in("Marketer").post(remove, {"post": "yes"}).status_code == 403
-    assert Consent.objects.filter(customer=point.customer).exists()
-
-
-# The start page ---
-
-
-def test_the_start_page_asks_who_is_there(client):
-    answer = client.get(reverse("home"))
-    assert answer.status_code == 302
-    assert answer.url.startswith(reverse("admin:login"))
-
-
-def test_an_empty_shop_is_told_to_bring_its_catalogue():
-    shown = signed_in("Analyst").get(reverse("home"))
-    step = shown.context["step"]
-    assert "catalogue" in step.text
-    assert step.url.endswith("?kind=items")
-    assert {stage.is_empty for stage in shown.context["stages"]} == {True}
-    assert "unknown" in shown.context["parts"][2].text
-
-
-def test_who_may_not_do_the_next_step_gets_no_link():
-    step = signed_in("Viewer").get(reverse("home")).context["step"]
-    assert "catalogue" in step.text
-    assert step.url == ""
-
-
-def test_the_circle_shows_what_there_is_and_what_is_at_work(boss, database):
-    launched()
-    shown = boss.get(reverse("home"), {"part": ""})
-    text = shown.content.decode()
-    assert "<b>1</b> click" in text
-    assert [deed["kind"] for deed in shown.context["at_work"]] == ["launch"]
-    names = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
-    assert names[database] in text
-
-
-def test_workers_that_take_nothing_up_are_named(boss):
-    launched()
-    long_ago = timezone.now() - timedelta(minutes=5)
-    Launch.objects.update(status="queued", created_at=long_ago)
-    part = boss.get(reverse("home")).context["parts"][2]
-    assert (part.tone, "no worker takes" in part.text) == ("bad", True)
-
-
-def test_the_start_page_asks_no_more_for_more_rows(boss):
-    launched()
-    with CaptureQueriesContext(connection) as few:
-        boss.get(reverse("home"))
-    launched()
-    with CaptureQueriesContext(connection) as many:
-        boss.get(reverse("home"))
-    assert len(many) <= len(few)
-
-
-def test_the_next_step_is_a_draft_once_all_else_is_there(monkeypatch):
-    campaign = make_campaign()
-    for name in ("_data", "_models", "_taste", "_segments", "_reachable"):
-        monkeypatch.setattr(next_steps, name, lambda: None)
-    request = RequestFactory().get("/")
-    request.user = AnonymousUser()
-    assert campaign.name in next_steps.first(request).text
-    Campaign.objects.update(status="completed")
-    assert next_steps.first(request).is_done
-
-
-def test_the_last_report_is_of_what_was_sent_last_not_written_last(monkeypatch):
-    sent_later = launched().campaign
-    sent_earlier = launched().campaign
-    Launch.objects.filter(campaign=sent_earlier).update(
-        scheduled_for=timezone.now() - timedelta(days=1)
-    )
-    Campaign.objects.filter(pk=sent_later.pk).update(name="Later")
-    Campaign.objects.update(status="completed")
-    for name in ("_data", "_models", "_taste", "_segments", "_reachable"):
-        monkeypatch.setattr(next_steps, name, lambda: None)
-    request = RequestFactory().get("/")
-    request.user = AnonymousUser()
-    assert "Later" in next_steps.first(request).text
-
-
-# Lists as files, and files about consent ---
-
-
-def test_contact_points_go_out_with_consent_and_without_their_address(boss):
-    customer = make_people(1, prefix="c-")[0]
-    ContactPoint.objects.create(
-        customer=customer,
-        channel="webpush",
-        address='{"endpoint": "https://push.example/secret"}',
-        address_hash="0123456789abcdef0123456789abcdef",
-        origin="push.example",
-    )
-    consent.record(customer, "webpush", "marketing", False, now=timezone.now())
-    names = ["customer", "channel", "address", "granted"]
-    form = {"format": 0, "resource": "", "export_items": []}
-    form |= {f"contact_points_{name}": "on" for name in names}
-    told = boss.post(page(ContactPoint, "export"), form).content.decode("utf-8-sig")
-    assert told.splitlines() == [
-        '"customer","channel","address","granted"',
-        '"c-0","webpush","•••01234567",false',
-    ]
-
-
-def test_the_privacy_officer_brings_a_suppression_list_in(settings, tmp_path):
-    settings.STRATA_HOME = tmp_path
-    customer = make_people(1, prefix="c-")[0]
-    consent.record(customer, "webpush", "marketing", True, now=timezone.now())
-    officer = signed_in("Privacy officer")
-    file = SimpleUploadedFile("no.csv", b"customer\nc-0\n", "text/csv")
-    form = {"file": file, "source": "shop", "channel": "webpush"}
-    shown = officer.post(page(Consent, "import"), form | {"meaning": "suppressed"})
-    assert Consent.objects.get().granted
-    text = shown.content.decode()
-    assert "the same in every row: no" in text and "Consent to Web Push" in text
-    assert shown.context["tried"][0]["facts"]["consents"] == [("Web Push", 0, 1)]
-    tried = [part["job"].pk for part in shown.context["tried"]]
-    officer.post(page(Consent, "process_import"), {"job": tried})
-    tasks.perform(ImportJob.objects.get(is_dry_run=False), importing.run_import)
-    assert not Consent.objects.get().granted
-    assert signed_in("Analyst").get(page(Consent, "import")).status_code == 403

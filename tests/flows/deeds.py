@@ -325,9 +325,13 @@ def check_struck_inside(job: ImportJob) -> None:
     assert Event.objects.filter(import_id=job.pk).exists()
 
 
-def check_running(job: Job) -> None:
+def is_running(job: Job) -> bool:
     job.refresh_from_db()
-    assert job.status == Job.Status.RUNNING
+    return job.status == Job.Status.RUNNING
+
+
+def check_running(job: Job) -> None:
+    assert is_running(job)
 
 
 def freeze(process: processes.Process) -> None:

@@ -37,35 +37,35 @@ def started(started: processes.Started) -> Iterator[processes.Started]:
 def test_a_killed_import_of_items_is_finished_by_another_worker(
     real_database, started, tmp_path
 ):
+    worker = deeds.worker(started)  # it starts while the first file comes in
     first = deeds.write_items(tmp_path / "first.csv", n=N_ITEMS)
     more = deeds.write_items(tmp_path / "more.csv", changed=True, n=N_ITEMS)
     bring_in("items", first)
-    calm = bring_in("items", more)
-    expected, counted = deeds.catalogue(), deeds.counts(calm)
-    deeds.empty_catalogue()
-
-    bring_in("items", first)
-    worker = deeds.worker(started)
+    before = deeds.catalogue()
     job = importing.create_job("items", more, columns={})
     tasks.hint(job)
+    second = started_beside(started, job, worker)
     until(lambda: deeds.is_writing(job), of=worker)
     worker.kill()
     job.refresh_from_db()
     assert job.status == Job.Status.RUNNING
     assert job.chunks_applied == 1
     assert 0.05 < job.chunks_applied * applying.APPLY_ROWS / N_ITEMS < 0.95
-    second = deeds.worker(started)
     until(deeds.sweeping(lambda: deeds.is_over(job)), of=second)
     assert (job.status, job.attempts) == (Job.Status.DONE, 2)
-    assert deeds.counts(job) == counted
-    assert deeds.catalogue().equals(expected)
+    found, counted = deeds.catalogue(), deeds.counts(job)
 
     # What is remembered of it is whole as well: it can be taken back.
-    before = Item.objects.count() - job.rows_new
     undo = take_back(job)
     assert (undo.rows_removed, undo.rows_kept) == (job.rows_new, 0)
     assert undo.rows_restored == job.rows_updated
-    assert Item.objects.count() == ItemChange.objects.count() == before
+    assert deeds.catalogue().equals(before)
+    assert Item.objects.count() == ItemChange.objects.count() == N_ITEMS
+
+    # The same file in peace, upon the same items: the same rows and counts.
+    calm = bring_in("items", more)
+    assert deeds.counts(calm) == counted
+    assert deeds.catalogue().equals(found)
 
 
 @pytest.fixture
@@ -82,6 +82,7 @@ def thinly(real_database) -> Iterator[None]:
 
 
 def test_a_killed_undo_is_finished_by_another_worker(thinly, started, tmp_path):
+    worker = deeds.worker(started)  # it starts while the files come in
     path = deeds.write_events(tmp_path / "events.csv", n=N_EVENTS)
     part = deeds.write_events(tmp_path / "part.csv", n=N_IN_BOTH)
     calm = bring_in("events", path)
@@ -94,14 +95,13 @@ def test_a_killed_undo_is_finished_by_another_worker(thinly, started, tmp_path):
     bring_in("events", part)
     undo = importing.create_undo(job)
     tasks.hint(undo)
-    worker = deeds.worker(started)
+    second = started_beside(started, undo, worker)
     until(lambda: is_removing(undo), of=worker)
     worker.kill()
     undo.refresh_from_db()
     assert undo.status == Job.Status.RUNNING
     share = undo.progress_done / undo.progress_total
     assert 0.05 < share < 0.95
-    second = deeds.worker(started)
     until(deeds.sweeping(lambda: deeds.is_over(undo)), of=second)
     assert (undo.status, undo.attempts) == (Job.Status.DONE, 2)
     assert counts_of(undo) == told
@@ -109,6 +109,14 @@ def test_a_killed_undo_is_finished_by_another_worker(thinly, started, tmp_path):
     assert all(found[n].equals(expected[n]) for n in expected.column_names)
     job.refresh_from_db()
     assert job.undone_at is not None
+
+
+def started_beside(
+    started: processes.Started, job: Job, worker: processes.Process
+) -> processes.Process:
+    """A second worker, which starts while the first works on what it took up."""
+    until(lambda: deeds.is_running(job), of=worker)
+    return deeds.worker(started)
 
 
 def bring_in(kind: str, path) -> ImportJob:

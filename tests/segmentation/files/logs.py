@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.segmentation.files.cases import Case, content, jsonl, moment, price, 
 GA4 = "https://developers.google.cn/analytics/bigquery/event-schema"
 OTTO = "https://github.com/otto-de/recsys-dataset"
 SEGMENT = "https://www.twilio.com/docs/segment/connections/spec/ecommerce/v2"
+MATOMO = "https://docs.rs/matomo-rs/latest/matomo/struct.Visit.html"
+SNOWPLOW = "https://docs.snowplow.io/docs/fundamentals/canonical-event"
 REES46 = (
     "https://www.selectdataset.com/dataset/f71284c1cf228018920d9bcdf43628e7/"
     "eCommerce%20Events%20History%20in%20Cosmetics%20Shop"
@@ -73,6 +76,45 @@ def _segment(n: int) -> dict[str, Any]:
             "price": 18.99,
             "quantity": 1,
         },
+    }
+
+
+def _matomo() -> str:
+    """Visits with what was looked at in each, as one array."""
+    visits = [
+        {
+            "idVisit": n,
+            "visitorId": f"{n % 9:016x}",
+            "userId": None,
+            "actionDetails": [
+                {
+                    "type": "action",
+                    "url": f"https://shop.example/p/{i}",
+                    "timestamp": 1_706_700_000 + 60 * n + i,
+                }
+                for i in range(1 + n % 3)
+            ],
+        }
+        for n in range(30)
+    ]
+    return json.dumps(visits)
+
+
+def _snowplow(n: int) -> dict[str, Any]:
+    """One atomic event; of a sale each item is one, beside the sale itself."""
+    is_item = n % 4 == 3
+    return {
+        "app_id": "shop",
+        "platform": "web",
+        "collector_tstamp": f"2024-01-09T16:{n % 60:02}:16.{n % 1000:03}Z",
+        "event": ("page_ping", "page_view", "transaction", "transaction_item")[n % 4],
+        "event_id": f"2878bc99-6bb0-42bf-beec-{n:012}",
+        "user_id": f"u-{n % 7}" if n % 3 else None,
+        "domain_userid": f"d-{n % 7}",
+        "ti_orderid": f"o-{n}" if is_item else None,
+        "ti_sku": f"0{n % 11}" if is_item else None,
+        "ti_price": 9.5 if is_item else None,
+        "ti_quantity": 2 if is_item else None,
     }
 
 
@@ -147,6 +189,43 @@ CASES = [
         by_hand={"visitor": "session", "item": "events.aid"},
         stored={"occurred_at": "2022-08-28T22:00:00.278Z"},
         new=150,
+    ),
+    Case(
+        "matomo visits, their pages as items",
+        MATOMO,
+        "events",
+        content(_matomo()),
+        by_hand={
+            "visitor": "visitorId",
+            "item": "actionDetails.url",
+            "kind": {"column": "actionDetails.type", "map": {"action": "view"}},
+        },
+        stored={"occurred_at": "2024-01-31T11:20:00Z"},
+        new=60,
+    ),
+    Case(
+        "snowplow events, of which some are items that were bought",
+        SNOWPLOW,
+        "events",
+        content(jsonl(map(_snowplow, range(80)))),
+        by_hand={
+            "visitor": "domain_userid",
+            "item": "ti_sku",
+            "occurred_at": "collector_tstamp",
+            "price": "ti_price",
+            "quantity": "ti_quantity",
+            "kind": {
+                "column": "event",
+                "map": {
+                    "transaction_item": "purchase",
+                    "transaction": "ignore",
+                    "page_view": "ignore",
+                    "page_ping": "ignore",
+                },
+            },
+        },
+        ignored=60,
+        new=20,
     ),
     Case(
         "segment tracks",

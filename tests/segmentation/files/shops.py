@@ -21,8 +21,6 @@ WOO_ORDERS = (
 )
 WOO_ADVANCED = "https://wordpress.org/plugins/woo-order-export-lite"
 SQUARESPACE = "https://docs.rs/crate/sales/0.2.3/source/testdata/squarespace.csv"
-AMAZON = "https://developer-docs.amazon.com/sp-api/docs/order-reports-attributes"
-AMAZON_ALL = "https://app.unpkg.com/amazon-sp-api@1.1.6/files/lib/typings/download.ts"
 SQUARE = "https://gist.github.com/bengolder/9299152"
 BIGCOMMERCE = "https://docs.shift.hypaapps.com/docs/guides/orders/template"
 SPRYKER = (
@@ -145,45 +143,6 @@ def _woo_advanced() -> str:
     return table(exports.WOO_ADVANCED, rows)
 
 
-def _amazon(*, is_report: bool) -> str:
-    if is_report:
-        header = (
-            "amazon-order-id,merchant-order-id,purchase-date,last-updated-date,"
-            "order-status,fulfillment-channel,sales-channel,order-channel,"
-            "ship-service-level,product-name,sku,asin,number-of-items,item-status,"
-            "quantity,currency,item-price,item-tax,shipping-price,ship-city,"
-            "ship-state,ship-postal-code,ship-country,promotion-ids,is-business-order"
-        )
-    else:
-        header = (
-            "order-id,order-item-id,purchase-date,payments-date,reporting-date,"
-            "promise-date,days-past-promise,buyer-email,buyer-phone-number,sku,"
-            "product-name,quantity-purchased,quantity-shipped,quantity-to-ship,"
-            "ship-service-level,recipient-name,ship-address-1,ship-city,ship-state,"
-            "ship-postal-code,ship-country,is-business-order,is-prime"
-        )
-    rows = [
-        {
-            ("amazon-" if is_report else "") + "order-id": f"303-{n // 2:07}-1",
-            "purchase-date": moment(n // 2, "{y}-{m:02}-{d:02}T{h:02}:{i:02}:00+00:00"),
-            "sku": f"0{n % 11}",
-            "product-name": f"Tee “Nr. {n}” 'klein'",
-            "ship-city": "Köln",
-        }
-        | (
-            {"order-status": "Shipped", "quantity": 1, "item-price": price(n)}
-            if is_report
-            else {
-                "order-item-id": 40_000_000_000 + n,
-                "buyer-email": f"{n // 2 % 20}abc@marketplace.example",
-                "quantity-purchased": 1 + n % 2,
-            }
-        )
-        for n in range(80)
-    ]
-    return table(header, rows, delimiter="\t", lineterminator="\r\n")
-
-
 def _square() -> str:
     header = (
         "Date,Time,Category,Item,Quantity,Price Point Name,SKU,Modifiers Applied,"
@@ -250,30 +209,6 @@ def _voucherify() -> str:
     return table("id,source_id,created_at,status,amount,customer_id", rows)
 
 
-def _etsy() -> str:
-    header = (
-        "Sale Date,Item Name,Buyer,Quantity,Price,Coupon Code,Coupon Details,"
-        "Discount Amount,Shipping Discount,Order Shipping,Order Sales Tax,Item Total,"
-        "Currency,Transaction ID,Listing ID,Date Paid,Date Shipped,Ship Name,Order ID"
-    )
-    rows = [
-        {
-            "Sale Date": moment(n, "{m:02}/{d:02}/24"),
-            "Item Name": "Sticker, fox &quot;Rusty&quot;",
-            "Buyer": f"buyer_{n % 7}",
-            "Quantity": 1,
-            "Price": price(n),
-            "Item Total": price(n),
-            "Currency": "EUR",
-            "Transaction ID": 9_000 + n,
-            "Listing ID": 70 + n % 4,
-            "Order ID": 3311 + n,
-        }
-        for n in range(35)
-    ]
-    return table(header, rows)
-
-
 CASES = [
     Case(
         "shopify orders",
@@ -325,20 +260,6 @@ CASES = [
         ignored=10,
     ),
     Case(
-        "amazon unshipped orders",
-        AMAZON,
-        "events",
-        content(_amazon(is_report=False), "cp1252"),
-        new=80,
-    ),
-    Case(
-        "amazon all orders",
-        AMAZON_ALL,
-        "events",
-        content(_amazon(is_report=True), "cp1252"),
-        says="The mapping says nothing about customer or visitor",
-    ),
-    Case(
         "square tills without customers",
         SQUARE,
         "events",
@@ -377,13 +298,6 @@ CASES = [
         content(_voucherify()),
         rejected=10,
         reasons=("item is missing",),
-    ),
-    Case(
-        "etsy sold items",
-        "",
-        "events",
-        content(_etsy()),
-        new=35,
     ),
     Case(
         "olist order items without their order",

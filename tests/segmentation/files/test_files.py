@@ -18,9 +18,11 @@ from segmentation.services import importing, jobs
 from segmentation.services.importing import looking, reading
 from tests.segmentation.files import (
     catalogues,
+    contests,
     eastern,
     large,
     logs,
+    markets,
     no_tables,
     people,
     research,
@@ -29,7 +31,10 @@ from tests.segmentation.files import (
 )
 from tests.segmentation.files.cases import Case
 
-FAMILIES = (shops, eastern, catalogues, people, logs, research, taste, no_tables, large)
+FAMILIES = (
+    *(shops, markets, eastern, catalogues, people, logs, research, contests, taste),
+    *(no_tables, large),
+)
 ALL = [case for family in FAMILIES for case in family.CASES]
 SMALL = [case for case in ALL if not case.read]
 LARGE = [case for case in ALL if case.read]

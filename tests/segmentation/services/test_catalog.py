@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pyarrow as pa
 import pytest
@@ -10,8 +11,26 @@ from django.db import IntegrityError, connection
 
 from segmentation.models import Customer, Identity, Item, Source
 from segmentation.services import catalog, newcomers
+from tests.segmentation.services import imports
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.slow
+def test_a_second_large_catalogue_comes_in_as_fast_as_the_first(tmp_path, database):
+    """PostgreSQL's statistics know only the first import when the second writes."""
+    if database == "sqlite":
+        pytest.skip("SQLite keeps no such statistics.")
+    took = []
+    for start in (0, 30_000):
+        lines = (f"i{n},T,{n % 9}.5\n" for n in range(start, start + 30_000))
+        path = imports.write(tmp_path, "item,title,price\n" + "".join(lines))
+        began = time.perf_counter()
+        assert imports.bring_in("items", path).rows_new == 30_000
+        took.append(time.perf_counter() - began)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    assert took[1] < 4 * took[0] + 2, took
 
 
 def names(*texts) -> pa.Array:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.db import connection
 
+from segmentation import tasks
 from segmentation.models import Customer, Event, Identity, ImportJob, Item, Source
 from segmentation.services import importing, jobs
 from segmentation.services.importing.rules import Rules, RulesError
@@ -281,3 +284,19 @@ def test_a_second_import_asks_the_database_as_often_as_the_first(
         importing.run_import(job, held)
     assert ImportJob.objects.get(pk=job.pk).rows_new == 200
     assert Source.objects.count() == 1
+
+
+def test_an_id_of_a_whole_object_is_no_id_of_its_rows(tmp_path):
+    order = {"id": "o1", "who": "ann", "at": "2024-01-31", "total_id": "e1"}
+    order["items"] = [{"line": "a", "sku": "tea"}, {"line": "b", "sku": "milk"}]
+    path = write(tmp_path, json.dumps(order) + "\n", "orders.jsonl")
+    columns = {"customer": "who", "item": "items.sku", "kind": "=purchase"}
+    columns |= {"occurred_at": "at", "order": "id"}
+    job = queue("events", path, columns | {"event_id": "total_id"})
+    with pytest.raises(jobs.Refused, match="stands once for all rows in “items”"):
+        tasks.perform(job, importing.run_import)
+    own = {"columns": ["total_id", "items.line"], "join": "-"}
+    assert counts(bring_in("events", path, columns | {"event_id": own})) == (
+        *(2, 0, 0, 0, 0, 0),
+    )
+    assert counts(bring_in("events", path, columns))[0] == 2

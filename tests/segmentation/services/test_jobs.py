@@ -9,12 +9,11 @@ import signal
 import threading
 import time
 
-import celery
 import pytest
 from django.db import InternalError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from segmentation import clock, tasks
+from segmentation import tasks
 from segmentation.models import ImportJob, Job, Notice, Source
 from segmentation.services import jobs, stopping
 from tests.processes import until
@@ -25,12 +24,6 @@ Status = Job.Status
 @pytest.fixture
 def job(real_database) -> ImportJob:
     return make_job()
-
-
-@pytest.fixture
-def short_lease(monkeypatch) -> None:
-    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.8)
-    monkeypatch.setattr(jobs, "STALL_SECONDS", 60.0)
 
 
 def make_job(**fields) -> ImportJob:
@@ -200,134 +193,7 @@ def _claim_and_leave(job: ImportJob) -> None:
 # The heart ---------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_the_lease_is_lengthened_while_the_deed_works(job, short_lease):
-    with jobs.hold(job) as held:
-        for done in range(10):
-            held.progress(done, 10)
-            time.sleep(0.2)
-        with pytest.raises(jobs.Taken):
-            claimed(job)
-        row = ImportJob.objects.get(pk=job.pk)
-        assert row.lease_until > timezone.now()
-        assert row.heartbeat_at > row.started_at + dt.timedelta(seconds=1)
-        assert row.peak_memory_mb > 10
-    job.refresh_from_db()
-    assert (job.status, job.lease_until) == (Status.DONE, None)
-
-
-@pytest.mark.slow
-def test_a_beating_heart_without_progress_is_dead(job, short_lease, monkeypatch):
-    monkeypatch.setattr(jobs, "STALL_SECONDS", 0.3)
-    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
-        time.sleep(1.6)
-        assert claimed(job).fence == 2
-        held.progress(1, 10)
-
-
-@pytest.mark.slow
-def test_a_deed_that_wakes_up_before_another_takes_it_goes_on(
-    job, short_lease, monkeypatch
-):
-    monkeypatch.setattr(jobs, "STALL_SECONDS", 0.3)
-    with jobs.hold(job) as held:
-        time.sleep(1.2)
-        assert ImportJob.objects.get(pk=job.pk).lease_until < timezone.now()
-        monkeypatch.setattr(jobs, "STALL_SECONDS", 60.0)
-        held.progress(1, 10)
-        time.sleep(0.5)
-        assert ImportJob.objects.get(pk=job.pk).lease_until > timezone.now()
-    job.refresh_from_db()
-    assert job.status == Status.DONE
-
-
-def test_the_heart_sees_that_another_took_over(job, short_lease):
-    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
-        ImportJob.objects.filter(pk=job.pk).update(fence=99)
-        assert held.lost.wait(5)
-        held.progress(1, 10)
-
-
-@pytest.mark.slow
-def test_the_heart_leaves_no_thread_and_no_connection(job, short_lease):
-    n_threads = threading.active_count()
-    for _turn in range(6):
-        with jobs.hold(make_job()):
-            time.sleep(0.3)  # at least one beat
-    assert threading.active_count() == n_threads
-    # SQLite keeps the file of a closed connection open for the next one, and a server
-    # takes a moment to end a session: not more than that.
-    until(lambda: n_connections() <= 2, seconds=5)
-
-
-def n_connections() -> int:
-    if connection.vendor == "sqlite":
-        import psutil
-
-        path = str(connection.settings_dict["NAME"])
-        opened = psutil.Process().open_files()
-        return sum(file.path == path for file in opened)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND backend_type = 'client backend'"
-        )
-        return cursor.fetchone()[0]
-
-
 # Progress ----------------------------------------------------------------------------
-
-
-def test_progress_is_written_twice_a_second_at_most(job, django_assert_max_num_queries):
-    held = claimed(job)
-    with django_assert_max_num_queries(2 * 3):
-        for done in range(2000):
-            held.progress(done, 100_000)
-    held.progress(100_000, 100_000)
-    job.refresh_from_db()
-    assert (job.progress_done, job.progress_total) == (100_000, 100_000)
-
-
-def test_a_new_message_is_written_at_once(job):
-    held = claimed(job)
-    held.progress(1, 10, message="Reading", unit="rows")
-    held.progress(2, 10, message="Writing")
-    job.refresh_from_db()
-    assert (job.message, job.progress_done, job.progress_unit) == ("Writing", 2, "rows")
-
-
-def test_rate_and_time_left_are_those_of_the_present_count():
-    start = timezone.now()
-    job = ImportJob(
-        status=Status.RUNNING,
-        started_at=start - dt.timedelta(seconds=100),
-        progress_since=start,
-        worked_at=start + dt.timedelta(seconds=10),
-        progress_from=600,
-        progress_done=800,
-        progress_total=1000,
-    )
-    assert job.rate == pytest.approx(20)
-    assert job.seconds_left == pytest.approx(10)
-    job.progress_total = 0  # nobody knows how much there is
-    assert job.seconds_left is None
-    job.progress_done = 600
-    assert job.rate is None
-
-
-def test_what_an_earlier_attempt_did_does_not_count_as_speed(job, monkeypatch):
-    monkeypatch.setattr(jobs, "REPORT_SECONDS", 0.0)
-    claimed(job).progress(900, 1000)
-    lose_lease(job)
-    held = claimed(job)
-    held.progress(900, 1000)
-    time.sleep(0.5)
-    held.progress(905, 1000)
-    job.refresh_from_db()
-    assert 2 < job.rate < 10.5
-    held.progress(0, 50, message="the next phase")
-    job.refresh_from_db()
-    assert (job.rate, job.progress_from) == (None, 0)
 
 
 # How it ends -------------------------------------------------------------------------
@@ -481,96 +347,4 @@ def test_what_is_over_stays_as_it_ended(job):
 # The sweep ---------------------------------------------------------------------------
 
 
-def test_the_sweep_offers_what_was_never_offered(job):
-    assert wanted() == [job.pk]
-
-
-def test_what_was_offered_is_offered_again_after_a_while(job):
-    ImportJob.objects.filter(pk=job.pk).update(hinted_at=timezone.now())
-    assert wanted() == []
-    assert wanted(jobs.HINT_AGAIN_SECONDS + 1) == [job.pk]
-
-
-def test_a_lost_lease_is_offered_at_once_and_then_not_all_the_time(job):
-    ImportJob.objects.filter(pk=job.pk).update(hinted_at=timezone.now())
-    claimed(job)
-    assert wanted() == []
-    over = jobs.LEASE_SECONDS + 1
-    assert wanted(over) == [job.pk]
-    ImportJob.objects.filter(pk=job.pk).update(
-        hinted_at=timezone.now() + dt.timedelta(seconds=over)
-    )
-    assert wanted(over + 3) == []
-    assert wanted(over + jobs.HINT_AGAIN_SECONDS + 1) == [job.pk]
-
-
-def test_a_long_queue_is_not_offered_as_a_whole_again_and_again(real_database):
-    long_ago = timezone.now() - dt.timedelta(hours=1)
-    made = [make_job(hinted_at=long_ago).pk for _number in range(30)]
-    assert wanted() == made[: jobs.HINTS_AHEAD]
-    ImportJob.objects.filter(pk__in=wanted()).update(hinted_at=timezone.now())
-    assert wanted() == []  # the head of the queue has its hints: the rest waits
-    ImportJob.objects.filter(pk__in=made[:3]).update(status=Status.DONE)
-    assert wanted() == made[jobs.HINTS_AHEAD : jobs.HINTS_AHEAD + 3]
-
-
-def test_who_lost_three_leases_fails_and_says_so(job):
-    for n_lost in range(jobs.MAX_LOST_LEASES):
-        held = claimed(job)
-        held.progress(10, 100, message="Writing events")
-        ImportJob.objects.filter(pk=job.pk).update(peak_memory_mb=437)
-        lose_lease(job)
-        if n_lost < jobs.MAX_LOST_LEASES - 1:
-            assert wanted() == [job.pk]
-    with pytest.raises(jobs.Taken):  # a late hint must not give it a fourth life
-        claimed(job)
-    assert wanted() == []
-    job.refresh_from_db()
-    assert job.status == Status.FAILED
-    assert job.message == (
-        "It was killed 3 times, the last time at “Writing events”; "
-        "peak memory 437 MB. It is not tried again by itself."
-    )
-    assert Notice.objects.get().text == job.message
-    with pytest.raises(jobs.Taken):
-        claimed(job)
-    with pytest.raises(jobs.LostLease):
-        held.write(rows_new=1)
-
-
-def test_the_sweep_leaves_ends_and_drafts_alone(real_database):
-    for status in (Status.DONE, Status.FAILED, Status.CANCELLED, Status.DRAFT):
-        make_job(status=status)
-    assert wanted(10_000) == []
-
-
 # Hints -------------------------------------------------------------------------------
-
-
-def test_a_hint_leaves_only_when_the_row_is_committed(job, monkeypatch):
-    sent = []
-    monkeypatch.setattr(
-        tasks.current_app, "send_task", lambda name, **how: sent.append((name, how))
-    )
-    with transaction.atomic():
-        tasks.hint(job)
-        assert sent == []
-    (name, how), *rest = sent
-    assert (name, how["args"], how["queue"]) == (ImportJob.task, [job.pk], "default")
-    assert how["expires"] > jobs.HINT_AGAIN_SECONDS
-    assert rest == []
-    job.refresh_from_db()
-    assert job.hinted_at is not None
-
-
-def test_a_broker_that_is_down_is_no_failure(job, monkeypatch, settings, caplog):
-    usual = celery.current_app._get_current_object()
-    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-    down = clock.make_app("down")
-    usual.set_current()
-    monkeypatch.setattr(tasks, "current_app", down)
-    started = time.monotonic()
-    tasks.hint(job)
-    assert time.monotonic() - started < 2  # a person waits for the page
-    assert "waits for the sweep" in caplog.text
-    assert wanted(jobs.HINT_AGAIN_SECONDS + 1) == [job.pk]

@@ -16,7 +16,7 @@ MOST = 8  # lists that somebody may have to choose from
 _OF_ROWS = {
     *("items", "lineitems", "orderitems", "cartitems", "lines", "orderlines"),
     *("products", "orderproducts", "orders", "purchases", "transactions"),
-    *("events", "sessionevents", "hits", "variants", "skus"),
+    *("events", "sessionevents", "actiondetails", "hits", "variants", "skus"),
     *("商品", "商品列表", "订单明细", "明细"),
 }
 # Lists of names and values are fields of the object, only written as a list.
