@@ -61,7 +61,10 @@ class ModelRunAdmin(JobAdmin):
     list_filter = ("purpose", "algorithm", "stage", "status")
     search_fields = ("algorithm",)
     readonly_fields = (*FACTS, *RUN_FIELDS)
-    fieldsets = ((gettext_lazy("The training"), {"fields": FACTS}), RUN_FIELDSET)
+    fieldsets = (
+        (gettext_lazy("The training"), {"fields": FACTS, "classes": ("collapse",)}),
+        RUN_FIELDSET,
+    )
     ordering = ("-pk",)
     actions = None
 
