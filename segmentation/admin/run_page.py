@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from segmentation.admin import charts, names
 from segmentation.admin.model_words import task_word
-from segmentation.models import ModelRun
+from segmentation.models import ModelRun, Purpose
 from segmentation.services import registry
 from segmentation.templatetags.strata import number, signed
 
@@ -328,6 +330,21 @@ def logs(run: ModelRun) -> str:
         return ""
     folder = registry.local_folder(run.artifact) / "logs"
     return f"tensorboard --logdir {folder}" if folder.is_dir() else ""
+
+
+def link(run: ModelRun) -> tuple[str, str] | None:
+    """Words and address of a list that a live run serves, looked at from inside."""
+    if run.stage != run.Stage.LIVE or not run.artifact:
+        return None
+    name, words = "segmentation_customer_list", _("A customer's list with its reasons")
+    if run.purpose == Purpose.SIMILAR:
+        name, words = "segmentation_item_neighbours", _("What it takes as alike")
+    try:
+        folder = registry.local_folder(run.lists or run.artifact) / "lists"
+        owners = np.load(folder / "owner_ids.npy", mmap_mode="r")
+        return (words, reverse(f"admin:{name}", args=[int(owners[0])]))
+    except (OSError, ValueError, IndexError, NoReverseMatch):
+        return None
 
 
 def _tasks(run: ModelRun) -> list[str]:
