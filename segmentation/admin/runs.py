@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import tasks
-from segmentation.admin import model_table, names, run_page
+from segmentation.admin import going_live, model_table, names, run_page
 from segmentation.admin.base import Deed, badge
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.forms import TrainForm
 from segmentation.models import Job, ModelRun
-from segmentation.services import audit, jobs, registry, training
+from segmentation.services import audit, jobs, training
 from segmentation.templatetags.strata import duration, number
 
 FACTS = (
@@ -41,7 +41,7 @@ STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 
 
 @admin.register(ModelRun)
-class ModelRunAdmin(JobAdmin):
+class ModelRunAdmin(going_live.GoingLive, JobAdmin):
     change_form_template = "segmentation/admin/run.html"
     list_display = (
         "called",
@@ -125,32 +125,7 @@ class ModelRunAdmin(JobAdmin):
         return True
 
     def get_deeds(self) -> list[Deed]:
-        return [
-            Deed(
-                "promote",
-                gettext_lazy("Make live"),
-                self._promote,
-                lambda run: _can_live(run) and run.stage == run.Stage.CANDIDATE,
-                style="main",
-                is_recorded=True,
-            ),
-            Deed(
-                "roll_back",
-                gettext_lazy("Roll back to this run"),
-                self._promote,
-                lambda run: _can_live(run) and run.stage == run.Stage.RETIRED,
-                style="main",
-                is_recorded=True,
-            ),
-            *super().get_deeds(),
-        ]
-
-    def _promote(self, request: HttpRequest, run: ModelRun) -> str:
-        former = registry.promote(run, actor=request.user)
-        words = {"run": run, "purpose": run.purpose, "former": former}
-        if former is None:
-            return _("%(run)s is live for “%(purpose)s”.") % words
-        return _("%(run)s is live for “%(purpose)s”; it replaced %(former)s.") % words
+        return [*self.live_deeds(), *super().get_deeds()]
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         shown = super().row_context(request, row) | run_page.context(row)
@@ -197,7 +172,3 @@ class ModelRunAdmin(JobAdmin):
     @admin.display(description=gettext_lazy("took"))
     def took(self, run: ModelRun) -> str:
         return duration(run.seconds)
-
-
-def _can_live(run: ModelRun) -> bool:
-    return bool(run.artifact) and run.status == Job.Status.DONE

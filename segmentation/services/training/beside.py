@@ -19,7 +19,7 @@ from segmentation.engine.interactions import DataError
 from segmentation.engine.recommenders.base import BadParameter
 from segmentation.models import ModelRun
 from segmentation.services import registry
-from segmentation.services.training import choosing, judging
+from segmentation.services.training import judging, weighing
 from segmentation.services.training.loading import Data
 from segmentation.services.training.marks import mark
 from segmentation.services.training.steps import Steps
@@ -119,12 +119,13 @@ def _again(
         if own is not None:
             return {"live": _measures(tasks)}, own
     params = dict(live.chosen_params)
-    weighed = choosing.weighed(data, params.pop("data", None))
+    asked = params.pop("data", None)
+    learned = weighing.as_chosen(data, asked) if asked else data
     model = recommenders.create(live.algorithm, **params)
-    model.fit(weighed.train, on_epoch=steps.pulse)
+    model.fit(learned.train, on_epoch=steps.pulse)
     numbers: Numbers = {}
     values: Values = {}
-    for task, result in judging.evaluate(model, weighed).items():
+    for task, result in judging.evaluate(model, data).items():
         _keep(numbers, values, "live", task, result)
     return numbers, values
 

@@ -19,8 +19,8 @@ from segmentation.engine.interactions import DataError
 from segmentation.engine.recommenders.base import BadParameter
 from segmentation.models import ModelRun
 from segmentation.services import jobs
-from segmentation.services.training import searching
-from segmentation.services.training.loading import PROTOCOL, Data
+from segmentation.services.training import searching, telling
+from segmentation.services.training.loading import Data
 from segmentation.services.training.marks import mark
 from segmentation.services.training.steps import Steps
 
@@ -34,18 +34,13 @@ def candidates(run: ModelRun) -> list[dict[str, Any]]:
     What was asked for holds in each; alone it is all that is tried, unless there is a
     budget to search the others.
     """
-    asked = asked_params(run)
+    asked = telling.own_params(run.algorithm, run.params)
     kind = recommenders.kind(run.algorithm)
     seeded = {"seed": run.seed} if "seed" in kind().params else {}
     if asked and not _is_search(run):
         return [seeded | asked]
     tried = [seeded | each | asked for each in kind.candidates(run.purpose) or [{}]]
     return [each for at, each in enumerate(tried) if each not in tried[:at]]
-
-
-def asked_params(run: ModelRun) -> dict[str, Any]:
-    """The model's own parameters among those of a run."""
-    return {k: v for k, v in run.params.items() if k not in PROTOCOL}
 
 
 def check_budget(params: dict[str, Any]) -> None:
@@ -64,15 +59,6 @@ def check_budget(params: dict[str, Any]) -> None:
         )
 
 
-def weighed(data: Data, chosen: dict[str, Any] | None) -> Data:
-    """The data with the weights that were chosen with a model's parameters."""
-    if not chosen:
-        return data
-    return data.weighted(
-        chosen.get("kind_weights"), chosen.get("half_life_days"), chosen.get("amount")
-    )
-
-
 @dataclass(frozen=True)
 class Search:
     """What is tried, in which order, and when it is enough."""
@@ -88,7 +74,7 @@ class Search:
     @classmethod
     def of(cls, run: ModelRun) -> Search:
         first = candidates(run)
-        asked = asked_params(run)
+        asked = telling.own_params(run.algorithm, run.params)
         kind = recommenders.kind(run.algorithm)
         usual = kind().params
         seeded = {"seed": run.seed} if "seed" in usual else {}
