@@ -28,6 +28,7 @@ MEASURES = (
     "novelty",
     "diversity",
 )
+LABEL = 24  # letters of a name in a figure
 MOST_TRIALS = 200  # in the table; the figure has all
 
 
@@ -198,7 +199,7 @@ def groups(run: ModelRun) -> list[dict[str, Any]]:
         for name, told in (run.metrics.get("groups", {}).get(task) or {}).items():
             rows = [
                 charts.Estimate(
-                    f"{group} ({number(each['n'])})",
+                    f"{_short(group)} ({number(each['n'])})",
                     each["mean"],
                     each["low"],
                     each["high"],
@@ -268,7 +269,9 @@ def exposure(run: ModelRun) -> list[dict[str, Any]]:
                     "task": task_word(task),
                     "name": _group_word(name),
                     "figure": charts.exposure(
-                        list(each), [group["shown"] for group in each.values()], others
+                        [_short(name) for name in each],
+                        [group["shown"] for group in each.values()],
+                        others,
                     ),
                     "gap": text % words,
                 }
@@ -349,6 +352,12 @@ def link(run: ModelRun) -> tuple[str, str] | None:
 
 def _tasks(run: ModelRun) -> list[str]:
     return [task for task in TASKS if isinstance(run.metrics.get(task), dict)]
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the figure on a phone; the others in words."""
+    name = _("all others") if name == "…" else name
+    return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
 
 
 def _group_word(name: str) -> str:

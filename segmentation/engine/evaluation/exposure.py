@@ -71,7 +71,7 @@ def exposure(
     items = np.bincount(code[known], minlength=len(names))
     sales, items = sales / max(sales.sum(), 1e-12), items / items.sum()
     low, high = bootstrap(shares, seed=seed)
-    beyond = shares.mean(axis=0) - sales
+    beyond = (shares.mean(axis=0) - sales)[: len(names) - (names[-1] == OTHER)]
     most, least = int(beyond.argmax()), int(beyond.argmin())
     apart = (shares[:, most] - sales[most]) - (shares[:, least] - sales[least])
     return Exposure(
