@@ -269,7 +269,7 @@ def exposure(run: ModelRun) -> list[dict[str, Any]]:
                     "task": task_word(task),
                     "name": _group_word(name),
                     "figure": charts.exposure(
-                        [_short(name) for name in each],
+                        _labels(list(each)),
                         [group["shown"] for group in each.values()],
                         others,
                     ),
@@ -358,6 +358,12 @@ def _short(name: str) -> str:
     """A name that leaves room for the figure on a phone; the others in words."""
     name = _("all others") if name == "…" else name
     return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
+
+
+def _labels(names: list[str]) -> list[str]:
+    """Short, unless two of them would be the same line of a figure."""
+    short = [_short(name) for name in names]
+    return short if len(set(short)) == len(short) else names
 
 
 def _group_word(name: str) -> str:
