@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from segmentation.admin import charts, names
 from segmentation.admin.model_words import task_word
-from segmentation.models import ModelRun
+from segmentation.models import ModelRun, Purpose
 from segmentation.services import registry
 from segmentation.templatetags.strata import number, signed
 
@@ -26,6 +28,7 @@ MEASURES = (
     "novelty",
     "diversity",
 )
+LABEL = 24  # letters of a name in a figure
 MOST_TRIALS = 200  # in the table; the figure has all
 
 
@@ -196,7 +199,7 @@ def groups(run: ModelRun) -> list[dict[str, Any]]:
         for name, told in (run.metrics.get("groups", {}).get(task) or {}).items():
             rows = [
                 charts.Estimate(
-                    f"{group} ({number(each['n'])})",
+                    f"{_short(group)} ({number(each['n'])})",
                     each["mean"],
                     each["low"],
                     each["high"],
@@ -266,7 +269,9 @@ def exposure(run: ModelRun) -> list[dict[str, Any]]:
                     "task": task_word(task),
                     "name": _group_word(name),
                     "figure": charts.exposure(
-                        list(each), [group["shown"] for group in each.values()], others
+                        _labels(list(each)),
+                        [group["shown"] for group in each.values()],
+                        others,
                     ),
                     "gap": text % words,
                 }
@@ -330,8 +335,35 @@ def logs(run: ModelRun) -> str:
     return f"tensorboard --logdir {folder}" if folder.is_dir() else ""
 
 
+def link(run: ModelRun) -> tuple[str, str] | None:
+    """Words and address of a list that a live run serves, looked at from inside."""
+    if run.stage != run.Stage.LIVE or not run.artifact:
+        return None
+    name, words = "segmentation_customer_list", _("A customer's list with its reasons")
+    if run.purpose == Purpose.SIMILAR:
+        name, words = "segmentation_item_neighbours", _("What it takes as alike")
+    try:
+        folder = registry.local_folder(run.lists or run.artifact) / "lists"
+        owners = np.load(folder / "owner_ids.npy", mmap_mode="r")
+        return (words, reverse(f"admin:{name}", args=[int(owners[0])]))
+    except (OSError, ValueError, IndexError, NoReverseMatch):
+        return None
+
+
 def _tasks(run: ModelRun) -> list[str]:
     return [task for task in TASKS if isinstance(run.metrics.get(task), dict)]
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the figure on a phone; the others in words."""
+    name = _("all others") if name == "…" else name
+    return name if len(name) <= LABEL else f"{name[: LABEL - 1]}…"
+
+
+def _labels(names: list[str]) -> list[str]:
+    """Short, unless two of them would be the same line of a figure."""
+    short = [_short(name) for name in names]
+    return short if len(set(short)) == len(short) else names
 
 
 def _group_word(name: str) -> str:

@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -38,10 +37,6 @@ FACTS = (
     "gate",
     "artifact",
 )
-LOOKS = (
-    ("segmentation_item_neighbours", gettext_lazy("Which items it takes as alike")),
-    ("segmentation_customer_list", gettext_lazy("A customer's list with reasons")),
-)
 STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 
 
@@ -61,7 +56,10 @@ class ModelRunAdmin(going_live.GoingLive, JobAdmin):
     list_filter = ("purpose", "algorithm", "stage", "status")
     search_fields = ("algorithm",)
     readonly_fields = (*FACTS, *RUN_FIELDS)
-    fieldsets = ((gettext_lazy("The training"), {"fields": FACTS}), RUN_FIELDSET)
+    fieldsets = (
+        (gettext_lazy("The training"), {"fields": FACTS, "classes": ("collapse",)}),
+        RUN_FIELDSET,
+    )
     ordering = ("-pk",)
     actions = None
 
@@ -134,7 +132,7 @@ class ModelRunAdmin(going_live.GoingLive, JobAdmin):
         return shown | {
             "compare_url": self.url("compare"),
             "learning_url": self.url("learning", row.pk),
-            "links": self._links(row),
+            "link": run_page.link(row),
         }
 
     def learning_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -146,16 +144,6 @@ class ModelRunAdmin(going_live.GoingLive, JobAdmin):
             "is_over": self.progress_context(run)["is_over"],
         }
         return render(request, "segmentation/admin/run_learning.html", context)
-
-    def _links(self, run: ModelRun) -> list[tuple[Any, str]]:
-        """Pages that look into the model, where this install has them."""
-        found = []
-        for name, words in LOOKS:
-            try:
-                found.append((words, f"{reverse(f'admin:{name}')}?run={run.pk}"))
-            except NoReverseMatch:
-                continue
-        return found if run.artifact else []
 
     @admin.display(description=gettext_lazy("model run"), ordering="pk")
     def called(self, run: ModelRun) -> str:

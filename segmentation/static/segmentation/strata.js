@@ -166,6 +166,7 @@
   const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false };
 
   async function draw(box) {
+    if (!box.clientWidth) return; // folded away: drawn when it is opened
     const library = await plotly(box.dataset.plotly);
     box.figure ??= JSON.parse(box.dataset.plot);
     const layout = themed(box.figure, box.clientWidth);
@@ -225,6 +226,7 @@
       if (button?.dataset.confirm && !window.confirm(button.dataset.confirm)) event.preventDefault();
     });
     drawAll();
+    document.addEventListener("toggle", (event) => { if (event.target.open) drawAll(); }, true);
     new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "data-theme"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
     let timer = 0;

@@ -68,7 +68,8 @@ def test_a_search_tries_the_candidates_first_and_keeps_to_its_trials():
     assert run.trials[0]["params"] == {}
     assert run.trials[6]["params"]["n_neighbors"] in range(20, 1001)
     best = max(run.trials, key=lambda trial: trial["ndcg"])
-    assert run.metrics["validation"]["discover"]["ndcg"]["mean"] == best["ndcg"]
+    # Weights of the data are chosen after it, and only where they are better.
+    assert run.metrics["validation"]["discover"]["ndcg"]["mean"] >= best["ndcg"]
     assert best["params"].items() <= run.chosen_params.items()
 
 
