@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from segmentation.engine import recommenders
 from segmentation.engine.interactions import Interactions
+from segmentation.engine.recommenders.popularity import Popularity
 from segmentation.models import Customer, Event, ImportJob, ListRefresh, ModelRun
 from segmentation.services import (
     artifacts,
@@ -141,7 +142,10 @@ def test_what_is_popular_is_counted_on(source):
     assert buyers[rare] == people.count()
 
 
-def test_a_method_that_does_not_fold_in_learns_what_is_popular_only(source):
+def test_a_method_that_does_not_fold_in_learns_what_is_popular_only(
+    source, monkeypatch
+):
+    monkeypatch.setattr(Popularity, "folds_in", False)
     run = live("popularity", "discover", count="users")
     assert not registry.load_model(run).folds_log
     before = listed("discover", "c-00")
@@ -289,9 +293,12 @@ def test_a_log_is_answered_as_the_fit_answered_it():
         }
     )
     log = Interactions.from_frame(frame)
-    model = recommenders.create("personal_frequency", half_life_days=30.0).fit(log)
-    own = model.recommend(np.arange(len(log.users)), 10, exclude_seen=False)
-    other = model.recommend_log(log, 10, exclude_seen=False)
-    assert np.array_equal(own.items, other.items)
-    assert np.allclose(own.scores, other.scores)
-    assert (model.recommend_log(log, 10).items == -1).all()
+    members = {"members": ("personal_frequency", "item_knn")}
+    for name, params in (("personal_frequency", {}), ("blend", members)):
+        model = recommenders.create(name, **params).fit(log)
+        assert model.folds_log and not model.folds_in
+        for seen in (False, True):
+            own = model.recommend(np.arange(len(log.users)), 10, exclude_seen=seen)
+            other = model.recommend_log(log, 10, exclude_seen=seen)
+            assert np.array_equal(own.items, other.items)
+            assert np.allclose(own.scores, other.scores, rtol=1e-4)
