@@ -243,6 +243,23 @@ def test_a_worker_that_lost_its_lease_switches_nothing(source):
     assert (run.lists, run.refreshed_at) == ("", None)
 
 
+def test_a_lease_that_is_lost_at_the_last_moment_switches_nothing(source, monkeypatch):
+    run = live("item_knn", "discover")
+    newer(source, ("c-00", "i-31"))
+    job = ListRefresh.objects.create(run=run)
+    write = refreshing._write
+
+    def too_late(*args) -> None:
+        ListRefresh.objects.update(fence=99)
+        write(*args)
+
+    monkeypatch.setattr(refreshing, "_write", too_late)
+    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
+        refreshing.refresh(job, held)
+    run.refresh_from_db()
+    assert (run.lists, run.refreshed_at) == ("", None)
+
+
 def test_a_run_whose_artifact_is_not_kept_is_refused(source):
     run = live("item_knn", "discover")
     ModelRun.objects.update(stage="retired", artifact="")
