@@ -13,6 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from segmentation.models import (
+    Erasure,
     ExportJob,
     ImportJob,
     Job,
@@ -24,6 +25,7 @@ from segmentation.models import (
 )
 from segmentation.services import (
     cleanup,
+    erasing,
     exporting,
     importing,
     jobs,
@@ -85,6 +87,11 @@ def run_import(job_id: int) -> None:
 @shared_task(name=UndoJob.task, throws=(jobs.Stopped,))
 def undo_import(undo_id: int) -> None:
     _look_at(UndoJob, undo_id, importing.run_undo)
+
+
+@shared_task(name=Erasure.task, throws=(jobs.Stopped,))
+def finish_erasure(erasure_id: int) -> None:
+    _look_at(Erasure, erasure_id, erasing.finish)
 
 
 @shared_task(name=ExportJob.task, throws=(jobs.Stopped,))

@@ -8,13 +8,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import tasks
-from segmentation.admin import charts, going_live, model_table, names
+from segmentation.admin import going_live, model_table, names, run_page
 from segmentation.admin.base import Deed, badge
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.forms import TrainForm
@@ -36,6 +37,10 @@ FACTS = (
     "timings",
     "gate",
     "artifact",
+)
+LOOKS = (
+    ("segmentation_item_neighbours", gettext_lazy("Which items it takes as alike")),
+    ("segmentation_customer_list", gettext_lazy("A customer's list with reasons")),
 )
 STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 
@@ -66,6 +71,7 @@ class ModelRunAdmin(going_live.GoingLive, JobAdmin):
     def get_urls(self) -> list[Any]:
         return [
             self.page("compare/", self.compare_view, "compare"),
+            self.page("<int:object_id>/learning/", self.learning_view, "learning"),
             *super().get_urls(),
         ]
 
@@ -84,7 +90,7 @@ class ModelRunAdmin(going_live.GoingLive, JobAdmin):
                 raise PermissionDenied
             if form.is_valid() and self._train(request, form):
                 return redirect(self.url("compare"))
-        runs = list(ModelRun.objects.defer("curve").order_by("-pk")[:200])
+        runs = list(ModelRun.objects.defer("curve", "trials").order_by("-pk")[:200])
         unfinished = (Job.Status.QUEUED, Job.Status.RUNNING)
         context = {
             **self.admin_site.each_context(request),
@@ -124,19 +130,32 @@ class ModelRunAdmin(going_live.GoingLive, JobAdmin):
         return [*self.live_deeds(), *super().get_deeds()]
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        curve = [p for p in row.curve or () if p.get("loss") or p.get("metric")]
-        measured = [
-            (task, name, model_table.cell(row.metrics[task], name))
-            for task in ("again", "discover")
-            if isinstance(row.metrics.get(task), dict)
-            for name in model_table.MEASURES
-        ]
-        return super().row_context(request, row) | {
-            "measured": measured,
-            "curve": charts.training_curve(curve) if len(curve) > 1 else "",
-            "curve_points": curve,
+        shown = super().row_context(request, row) | run_page.context(row)
+        return shown | {
             "compare_url": self.url("compare"),
+            "learning_url": self.url("learning", row.pk),
+            "links": self._links(row),
         }
+
+    def learning_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The fragment that shows how a run learns while it does."""
+        run = self.row_or_refuse(request, object_id)
+        context = {
+            "curve": run_page.curve(run),
+            "trials": run_page.trials(run),
+            "is_over": self.progress_context(run)["is_over"],
+        }
+        return render(request, "segmentation/admin/run_learning.html", context)
+
+    def _links(self, run: ModelRun) -> list[tuple[Any, str]]:
+        """Pages that look into the model, where this install has them."""
+        found = []
+        for name, words in LOOKS:
+            try:
+                found.append((words, f"{reverse(f'admin:{name}')}?run={run.pk}"))
+            except NoReverseMatch:
+                continue
+        return found if run.artifact else []
 
     @admin.display(description=gettext_lazy("model run"), ordering="pk")
     def called(self, run: ModelRun) -> str:
@@ -160,8 +179,7 @@ class ModelRunAdmin(going_live.GoingLive, JobAdmin):
 
     def _ndcg(self, run: ModelRun, task: str) -> str:
         measured = run.metrics.get(task)
-        cell = model_table.cell(measured, "ndcg") if measured else {"mean": None}
-        return number(cell["mean"], 3)
+        return number(run_page.cell(measured, "ndcg")["mean"], 3)
 
     @admin.display(description=gettext_lazy("took"))
     def took(self, run: ModelRun) -> str:

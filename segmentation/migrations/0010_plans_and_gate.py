@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0007_models_in_service'),
+        ('segmentation', '0008_refused_in'),
     ]
 
     operations = [

@@ -126,7 +126,7 @@ def changed_since(instant: datetime) -> np.ndarray:
             f"WHERE e.import_id IN ({listed})"
         )
         found.append(table.column(0).to_numpy().astype(np.int64))
-    left_out = queries.quarantined()
+    left_out = queries.left_out()
     return np.setdiff1d(np.concatenate(found), left_out)
 
 

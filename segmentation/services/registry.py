@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +48,17 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 2.0  # how long a process may serve the former run after a switch
 
+# Beside the lists themselves; an older artifact has fewer of them.
+MORE_LISTS = (
+    "habit",
+    "last_bought",
+    "reason_ids",
+    "rebuy_item_ids",
+    "rebuy_days",
+    "together_ids",
+    "together_scores",
+)
+
 T = TypeVar("T")
 
 
@@ -67,6 +78,29 @@ class Lists:
     scores: np.ndarray
     popular_ids: np.ndarray
     written_at: datetime
+    data_params: dict[str, Any] = field(default_factory=dict)
+    # Of each place: had it before, when last (days since 1970), what speaks for it.
+    habit: np.ndarray | None = None
+    last_bought: np.ndarray | None = None
+    reason_ids: np.ndarray | None = None
+    rebuy_item_ids: np.ndarray | None = None
+    rebuy_days: np.ndarray | None = None
+    together_ids: np.ndarray | None = None  # items that stand in the same baskets
+    together_scores: np.ndarray | None = None
+
+    def row(self, owner_id: int) -> int:
+        """Row of one owner, -1 where the run does not know it."""
+        at = int(self.owner_ids.searchsorted(owner_id))
+        found = at < len(self.owner_ids) and self.owner_ids[at] == owner_id
+        return at if found else -1
+
+    def rebuy_days_of(self, item_ids: np.ndarray) -> np.ndarray:
+        """Usual days between two purchases of one customer; NaN where unknown."""
+        known, days = self.rebuy_item_ids, self.rebuy_days
+        if known is None or days is None or not len(known):
+            return np.full(len(item_ids), np.nan)
+        at = np.searchsorted(known, item_ids).clip(max=len(known) - 1)
+        return np.where(known[at] == item_ids, days[at], np.nan)
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """Row of each owner, -1 where the run does not know it."""
@@ -86,8 +120,16 @@ def read_lists(run: ModelRun) -> Lists:
     folder = local_folder(run.lists or run.artifact) / "lists"
     names = ("owner_ids", "item_ids", "scores", "popular_ids")
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    for name in MORE_LISTS:
+        path = folder / f"{name}.npy"
+        if path.exists():
+            arrays[name] = np.load(path, mmap_mode="r")
     return Lists(
-        run_id=run.pk, algorithm=run.algorithm, written_at=written_at(run), **arrays
+        run_id=run.pk,
+        algorithm=run.algorithm,
+        written_at=written_at(run),
+        data_params=run.chosen_params.get("data") or {},
+        **arrays,
     )
 
 
@@ -210,7 +252,15 @@ class _Known(Generic[T]):
         self._found.clear()
 
 
-_NEEDED = ("algorithm", "artifact", "lists", "created_at", "started_at", "refreshed_at")
+_NEEDED = (
+    "algorithm",
+    "artifact",
+    "chosen_params",
+    "lists",
+    "created_at",
+    "started_at",
+    "refreshed_at",
+)
 _lists = _Known(lambda run: (run.pk, run.artifact, run.lists), read_lists)
 _models = _Known(lambda run: (run.pk, run.artifact), load_model)
 

@@ -12,6 +12,7 @@ from segmentation.engine import evaluation
 from segmentation.engine.interactions import Interactions
 from segmentation.engine.recommenders import topn
 from segmentation.engine.recommenders.base import OnEpoch, Recommender, require
+from segmentation.engine.recommenders.spaces import Real, Space
 from segmentation.engine.recommenders.topn import TopN
 
 HALF_LIVES_DAYS = (28.0, 56.0, 84.0, 126.0, 182.0)
@@ -39,6 +40,10 @@ class PersonalFrequency(Recommender):
         if purpose != "again":
             return []
         return [{"half_life_days": days} for days in (*HALF_LIVES_DAYS, None)]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {"half_life_days": Real(7.0, 730.0, log=True)}
 
     def _check_params(self) -> None:
         half_life = self.half_life_days
