@@ -128,8 +128,11 @@ def test_of_many_groups_the_best_sold_have_names():
     found = evaluation.exposure(np.array([[3, 2]]), labels, sold, at_most=2)
     assert list(found.shown) == ["a", "b", "…"]
     assert found.shown["…"].mean == 1
-    alike = np.array(["a"] * 4)
-    assert evaluation.exposure(np.array([[0]]), alike, sold) is None
+    for alike in ("a", ""):  # one group, or nothing known of any item
+        labels = np.array([alike] * 4)
+        assert evaluation.exposure(np.array([[0]]), labels, sold) is None
+    lists = np.array([[-1]])
+    assert evaluation.exposure(lists, np.array(["a", "b", "c", "d"]), sold) is None
 
 
 def test_intervals_of_many_users_are_those_of_the_bootstrap():
