@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import formats, timezone
@@ -13,12 +14,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from segmentation import conf, tasks
-from segmentation.admin.base import Deed, StrataAdmin, badge, link_to
+from segmentation.admin.base import HAS_UNFOLD, Deed, StrataAdmin, badge, link_to
 from segmentation.admin.jobs import TONES
+from segmentation.engine import recommenders
 from segmentation.forms import PlanForm
 from segmentation.models import Job, ModelRun, TrainingPlan
 from segmentation.services import audit, cron, schedules
 from segmentation.templatetags.strata import ago, number
+
+if HAS_UNFOLD:
+    from unfold.widgets import UnfoldAdminSelectWidget as Select
+else:
+    from django.forms import Select
 
 WHEN = {"cron", "new_events", "goes_live", "enabled"}
 
@@ -50,6 +57,17 @@ class TrainingPlanAdmin(StrataAdmin):
         for row in rows:
             row.last = last.get(row.pk)
         return changelist
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name != "algorithm":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return forms.ChoiceField(
+            label=gettext_lazy("Algorithm"),
+            choices=[(name, name) for name in recommenders.names()],
+            widget=Select(),
+        )
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool

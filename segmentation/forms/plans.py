@@ -7,18 +7,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from segmentation.engine import recommenders
 from segmentation.models import TrainingPlan
 from segmentation.services import cron, jobs, schedules
 
 
 class PlanForm(forms.ModelForm):
     """A plan that could never train is refused with what the training would say."""
-
-    algorithm = forms.ChoiceField(
-        label=gettext_lazy("Algorithm"),
-        choices=lambda: [(name, name) for name in recommenders.names()],
-    )
 
     class Meta:
         model = TrainingPlan

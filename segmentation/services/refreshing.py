@@ -12,7 +12,7 @@ import brings of long ago counts for popularity from the next training on.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from segmentation import bulk, conf, frames, queries
 from segmentation.engine import recommenders
 from segmentation.engine.interactions import IdMap, Interactions
+from segmentation.engine.signals import Lines
 from segmentation.models import (
     KIND_WEIGHTS,
     ImportJob,
@@ -35,7 +36,7 @@ from segmentation.models import (
     Purpose,
 )
 from segmentation.services import artifacts, jobs, merging, registry
-from segmentation.services.training import writing
+from segmentation.services.training import loading, writing
 
 BLOCK = 5000  # customers whose behaviour is read at a time
 CELLS = 1 << 22  # of a matrix whose items are counted at a time
@@ -91,7 +92,7 @@ def refresh(job: ListRefresh, held: jobs.Held) -> None:
         text = _("The artifact of run %(run)d cannot be read: %(error)s")
         raise jobs.Refused(text % {"run": run.pk, "error": error}) from error
     with artifacts.new_artifact(run) as (folder, name):
-        made = _Made(run, model, held, folder)
+        made = _Made(run, model, held, folder, read_at)
         made.fold(changed)
         made.write()
     _write(run, held, {"lists": name, "refreshed_at": read_at}, made.counts)
@@ -182,8 +183,9 @@ class _Made:
         model: recommenders.base.Recommender,
         held: jobs.Held,
         folder: Path,
+        read_at: datetime,
     ) -> None:
-        self.run, self.model, self.held = run, model, held
+        self.run, self.model, self.held, self.read_at = run, model, held, read_at
         self.folder, self.target = folder, folder / "lists"
         self.former = registry.local_folder(run.lists or run.artifact) / "lists"
         self.buyers = self._counted()
@@ -202,7 +204,7 @@ class _Made:
             self.held.progress(start, len(changed), message=_("Folding in"))
             ids = changed[start : start + BLOCK]
             with frames.only_of(ids):
-                data = self._count(frames.interest())
+                data = self._count()
                 if is_folded and len(data.users):
                     part = self.folder / f"part-{start}"
                     model: Any = _Log(self.model, data)
@@ -231,15 +233,24 @@ class _Made:
             counts += np.bincount(block, minlength=len(counts))
         return counts
 
-    def _count(self, known: frames.Interest) -> Interactions:
+    def _count(self) -> Interactions:
         """Who has what now; what they had at the former look is not counted again."""
         items = IdMap(np.asarray(self.model.items_.ids))
-        now = Interactions.from_frame(known.as_of(), items=items)
-        then = known.as_of(registry.written_at(self.run) - OVERLAP)
-        for sign, log in ((1, now), (-1, Interactions.from_frame(then, items=items))):
+        known, weighting = loading.read_again(self.run)
+        # Blocks end at different times: all are weighed as of the same instant.
+        undecayed = replace(weighting, half_life_days=None)
+        former = registry.written_at(self.run) - OVERLAP
+        now, then = (
+            Lines.from_frame(known.as_of(at).to_pandas(), None, items).weighed(
+                undecayed
+            )
+            for at in (None, former)
+        )
+        for sign, log in ((1, now), (-1, then)):
             had = log.user_items.indices
             self.buyers += sign * np.bincount(had, minlength=len(items))
-        return now
+        half_life = weighting.half_life_days
+        return now if half_life is None else now.decayed(half_life, self.read_at)
 
 
 def _blocks(values: np.ndarray) -> Iterator[np.ndarray]:

@@ -182,10 +182,13 @@ def train_and_promote(operator: Operator, algorithm: str, purpose: str) -> None:
     operator.check()
     run = ModelRun.objects.latest("pk")
     page.goto(f"{operator.address}/admin/segmentation/modelrun/{run.pk}/change/")
-    make_live = page.get_by_role("button", name="Make live")
+    make_live = page.get_by_role("link", name="Make live")
     expect(make_live).to_be_visible(timeout=DEED_MS)  # the page asks by itself
     operator.check()
     make_live.click()
+    operator.see("What the gate says")
+    operator.check()
+    operator.click("Make live")
     operator.see("is live for")
     assert ModelRun.objects.get(pk=run.pk).stage == "live"
 

@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from django.utils import timezone
 from segmentation import tasks
 from segmentation.models import (
     AuditEntry,
+    ImportJob,
     Job,
     ListRefresh,
     ModelRun,
@@ -137,7 +139,9 @@ def test_refreshes_are_killed_and_end_as_undisturbed(
     crowd(tmp_path)
     run = trained("item_knn", n_neighbors=50)
     gating.go_live(run)
-    ModelRun.objects.update(started_at=timezone.now())
+    read_at = timezone.now()
+    ModelRun.objects.update(started_at=read_at)
+    ImportJob.objects.update(finished_at=read_at - timedelta(hours=1))
     rows = [
         {"customer": f"c{who}", "item": f"i{who % 700}", "kind": "purchase"}
         for who in range(0, N_CUSTOMERS, 2)

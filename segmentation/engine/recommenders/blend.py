@@ -134,6 +134,22 @@ class Blend(Composite):
             *self._cells(ask, self._allowed(item_mask)), histories.shape[0], n
         )
 
+    @property
+    def folds_log(self) -> bool:
+        """Whether every member can, such as habit beside what folds in."""
+        return all(model.folds_log for model in self.members_)
+
+    def recommend_log(
+        self, data: Interactions, n: int = 10, *, exclude_seen: bool = True
+    ) -> TopN:
+        """Lists for the users of another log: each member answers it in its way."""
+        depth = max(n, self.depth)
+
+        def ask(model: Recommender, allowed: ItemMask) -> TopN:
+            return model.recommend_log(data, depth, exclude_seen=exclude_seen)
+
+        return self._ranked(*self._cells(ask, None), len(data.users), n)
+
     def _contributions(
         self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
     ) -> sparse.csr_matrix:

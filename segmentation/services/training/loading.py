@@ -154,6 +154,19 @@ def load(run: ModelRun) -> Data:
     )
 
 
+def read_again(run: ModelRun) -> tuple[frames.Interest, Weighting]:
+    """The log that a run learned from as it is now, and what it found it weighs.
+
+    Within ``frames.only_of`` the log of some customers, which may be empty.
+    """
+    told = telling.protocol(run.algorithm, run.params) | run.protocol
+    told |= run.chosen_params.get("data") or {}
+    kinds, also = list(telling.weights_by_kind(told["kind_weights"])), ["amount"]
+    if told["signal"] == telling.RATINGS:
+        kinds, also = [int(Kind.RATING)], ["amount", frames.RATING]
+    return frames.interest(kinds=kinds, also=also), _weighting(run.algorithm, told)
+
+
 def reads_catalogue(algorithm: str, params: Mapping[str, Any]) -> bool:
     """Whether the method, or one inside it, can name items that nobody had."""
     names = [algorithm, *params.get("members", ())]

@@ -36,7 +36,6 @@ def judged(
         status="done",
         protocol=PERIOD if protocol is None else protocol,
         metrics={
-            "live": {"run": live[0].pk if live else None},
             "discover": {
                 "n_users": len(ids),
                 "n_items": 1000,
@@ -44,6 +43,8 @@ def judged(
             },
         },
     )
+    if live is not None:
+        run.metrics["live"] = {"run": live[0].pk, "algorithm": live[0].algorithm}
     with registry.new_artifact(run) as (folder, name):
         inner = folder / "judged"
         inner.mkdir()

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from segmentation.engine import recommenders
 from segmentation.engine.interactions import Interactions
+from segmentation.engine.recommenders.popularity import Popularity
 from segmentation.models import Customer, Event, ImportJob, ListRefresh, ModelRun
 from segmentation.services import (
     artifacts,
@@ -141,7 +142,10 @@ def test_what_is_popular_is_counted_on(source):
     assert buyers[rare] == people.count()
 
 
-def test_a_method_that_does_not_fold_in_learns_what_is_popular_only(source):
+def test_a_method_that_does_not_fold_in_learns_what_is_popular_only(
+    source, monkeypatch
+):
+    monkeypatch.setattr(Popularity, "folds_in", False)
     run = live("popularity", "discover", count="users")
     assert not registry.load_model(run).folds_log
     before = listed("discover", "c-00")
@@ -239,6 +243,23 @@ def test_a_worker_that_lost_its_lease_switches_nothing(source):
     assert (run.lists, run.refreshed_at) == ("", None)
 
 
+def test_a_lease_that_is_lost_at_the_last_moment_switches_nothing(source, monkeypatch):
+    run = live("item_knn", "discover")
+    newer(source, ("c-00", "i-31"))
+    job = ListRefresh.objects.create(run=run)
+    write = refreshing._write
+
+    def too_late(*args) -> None:
+        ListRefresh.objects.update(fence=99)
+        write(*args)
+
+    monkeypatch.setattr(refreshing, "_write", too_late)
+    with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
+        refreshing.refresh(job, held)
+    run.refresh_from_db()
+    assert (run.lists, run.refreshed_at) == ("", None)
+
+
 def test_a_run_whose_artifact_is_not_kept_is_refused(source):
     run = live("item_knn", "discover")
     ModelRun.objects.update(stage="retired", artifact="")
@@ -259,8 +280,10 @@ def test_small_blocks_give_the_same_lists(source, monkeypatch):
     monkeypatch.setattr(merging, "ROWS", 4)
     refresh(run)
     again = registry.live_lists("discover")
-    for name in ("owner_ids", "item_ids", "scores", "popular_ids"):
+    for name in ("owner_ids", "item_ids", "popular_ids"):
         assert np.array_equal(getattr(whole, name), getattr(again, name)), name
+    # What is older weighs less, and the second was made a moment later.
+    assert np.allclose(whole.scores, again.scores, rtol=1e-4)
     left = [p.name for p in registry.local_folder(run.lists).iterdir()]
     assert sorted(left) == [artifacts.INDEX, "lists"]
 
@@ -289,9 +312,12 @@ def test_a_log_is_answered_as_the_fit_answered_it():
         }
     )
     log = Interactions.from_frame(frame)
-    model = recommenders.create("personal_frequency", half_life_days=30.0).fit(log)
-    own = model.recommend(np.arange(len(log.users)), 10, exclude_seen=False)
-    other = model.recommend_log(log, 10, exclude_seen=False)
-    assert np.array_equal(own.items, other.items)
-    assert np.allclose(own.scores, other.scores)
-    assert (model.recommend_log(log, 10).items == -1).all()
+    members = {"members": ("personal_frequency", "item_knn")}
+    for name, params in (("personal_frequency", {}), ("blend", members)):
+        model = recommenders.create(name, **params).fit(log)
+        assert model.folds_log and not model.folds_in
+        for seen in (False, True):
+            own = model.recommend(np.arange(len(log.users)), 10, exclude_seen=seen)
+            other = model.recommend_log(log, 10, exclude_seen=seen)
+            assert np.array_equal(own.items, other.items)
+            assert np.allclose(own.scores, other.scores, rtol=1e-4)
