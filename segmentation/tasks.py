@@ -31,6 +31,7 @@ from segmentation.services import (
     stopping,
     training,
 )
+from segmentation.services.serving import served
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,10 @@ def sweep_jobs() -> None:
 
 @shared_task(name="segmentation.tasks.sweep_files")
 def sweep_files() -> None:
-    """Remove files that nobody needs any more (STRATA_KEEP_…_DAYS)."""
-    cleanup.sweep(timezone.now())
+    """Remove files and served lists that outlived their days (STRATA_KEEP_…_DAYS)."""
+    now = timezone.now()
+    cleanup.sweep(now)
+    served.sweep(now)
 
 
 @shared_task(name=ImportJob.task, throws=(jobs.Stopped,))

@@ -3,6 +3,7 @@
 from segmentation.forms.access import ApiKeyForm
 from segmentation.forms.columns import ColumnForm
 from segmentation.forms.layouts import LayoutForm
+from segmentation.forms.list_rules import ListRuleForm
 from segmentation.forms.mappings import KeepForm, MappingForm
 from segmentation.forms.people import PairForm
 from segmentation.forms.rules import RulesForm
@@ -15,6 +16,7 @@ __all__ = [
     "DivideForm",
     "KeepForm",
     "LayoutForm",
+    "ListRuleForm",
     "MappingForm",
     "PairForm",
     "RulesForm",
