@@ -77,23 +77,9 @@ def test_before_there_is_a_model_the_pages_say_so():
 
 
 def form(**told) -> dict[str, str]:
-    empty = dict.fromkeys(
-        (
-            "item",
-            "category",
-            "brand",
-            "place",
-            "factor",
-            "purpose",
-            "placement",
-            "starts_at_0",
-            "starts_at_1",
-            "ends_at_0",
-            "ends_at_1",
-            "note",
-        ),
-        "",
-    )
+    names = "item category brand place factor purpose placement note"
+    times = "starts_at_0 starts_at_1 ends_at_0 ends_at_1"
+    empty = dict.fromkeys((*names.split(), *times.split()), "")
     return empty | {"enabled": "on"} | told
 
 
