@@ -108,12 +108,13 @@ def on(database: str) -> Any:
         return lambda: None
     import psycopg
 
-    base, name = os.environ["DATABASE_URL"].rsplit("/", 1)
+    base, name = os.environ["TEST_POSTGRES_URL"], "postgres"
     mine = f"bench_serving_{os.getpid()}"
     with psycopg.connect(f"{base}/{name}", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {mine}")
     os.environ |= {
         "DATABASE_URL": f"{base}/{mine}",
+        "REDIS_URL": os.environ["TEST_REDIS_URL"] + "/0",
         "PUBLIC_URL": "http://127.0.0.1:8000",
         "SECRET_KEY": "benchmark-" * 6,
         "STRATA_HTTPS": "0",

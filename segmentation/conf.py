@@ -63,8 +63,8 @@ def small_table_rows() -> int:
     return int(getattr(settings, "STRATA_SMALL_TABLE_ROWS", 10_000))
 
 
-# Days that a kind of file is kept after whoever needed it is done.
-KEPT_DAYS = {"UPLOADS": 90, "STAGING": 7, "REJECTS": 90, "EXPORTS": 7}
+# Days that a kind of file is kept after whoever needed it is done; lists as served.
+KEPT_DAYS = {"UPLOADS": 90, "STAGING": 7, "REJECTS": 90, "EXPORTS": 7, "SERVED": 90}
 
 
 def kept_days(name: str) -> float:

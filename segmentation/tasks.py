@@ -37,6 +37,7 @@ from segmentation.services import (
     stopping,
     training,
 )
+from segmentation.services.serving import served
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +56,11 @@ def sweep_jobs() -> None:
 
 @shared_task(name="segmentation.tasks.sweep_files")
 def sweep_files() -> None:
-    """Remove files that nobody needs any more (STRATA_KEEP_…)."""
-    cleanup.sweep(timezone.now())
-    keeping.sweep(timezone.now())
+    """Remove what outlived its time (STRATA_KEEP_…): files, artifacts, served lists."""
+    now = timezone.now()
+    cleanup.sweep(now)
+    keeping.sweep(now)
+    served.sweep(now)
 
 
 @shared_task(name="segmentation.tasks.sweep_plans")

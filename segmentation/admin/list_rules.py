@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from segmentation.admin.base import StrataAdmin, badge
 from segmentation.admin.lists import customer_named, lines_of
-from segmentation.forms.list_rules import ListRuleForm
+from segmentation.forms import ListRuleForm
 from segmentation.models import ListRule, Purpose
 from segmentation.services.serving import Wish, looking
 

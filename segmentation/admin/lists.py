@@ -1,4 +1,4 @@
-"""Lists as the operator sees them: a customer's with reasons, an item's neighbours."""
+"""Lists for the operator: one customer's with reasons, an item's neighbours."""
 
 from __future__ import annotations
 

@@ -150,7 +150,10 @@ def _field_errors(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
     """Nested details of a serializer, flattened: {"a": {"b": [x]}} → a.b: x."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            yield from _field_errors(inner, f"{field}.{name}" if field else str(name))
+            inside = f"{field}.{name}" if field else str(name)
+            if field and name == "non_field_errors":  # of the whole: of the field
+                inside = field
+            yield from _field_errors(inner, inside)
     elif isinstance(detail, list):
         for position, inner in enumerate(detail):
             nested = isinstance(inner, dict)

@@ -3,6 +3,7 @@
 from segmentation.forms.access import ApiKeyForm
 from segmentation.forms.columns import ColumnForm
 from segmentation.forms.layouts import LayoutForm
+from segmentation.forms.list_rules import ListRuleForm
 from segmentation.forms.mappings import KeepForm, MappingForm
 from segmentation.forms.people import PairForm
 from segmentation.forms.plans import OverruleForm, PlanForm
@@ -16,6 +17,7 @@ __all__ = [
     "DivideForm",
     "KeepForm",
     "LayoutForm",
+    "ListRuleForm",
     "MappingForm",
     "OverruleForm",
     "PairForm",

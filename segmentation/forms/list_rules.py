@@ -50,6 +50,6 @@ class ListRuleForm(forms.ModelForm):
                 self.add_error("place", _("The first place is 1."))
         if action == ListRule.Action.BOOST and factor is not None and factor <= 1:
             self.add_error("factor", _("A boost needs a factor above 1."))
-        buried = factor if action == ListRule.Action.BURY else None
-        if buried is not None and not 0 < buried < 1:
+        wrong = factor is not None and not 0 < factor < 1
+        if action == ListRule.Action.BURY and wrong:
             self.add_error("factor", _("To bury needs a factor between 0 and 1."))

@@ -47,7 +47,8 @@ def run(command: str, values: dict[str, str]):
 def test_every_example_works_in_the_order_of_the_guide():
     storefront.start_afresh()
     storefront.make_items("tea")
-    storefront.make_customer("c-1")
+    known = storefront.make_customer("c-1")
+    segment = storefront.make_segment("tea lovers", known.customer, size=20)
     placement = Placement.objects.create(slug="hero", name="Hero")
     Ad.objects.create(placement=placement, name="Tea", title="x", link="https://x.test")
     page = storefront.browser("c-1")
@@ -56,9 +57,10 @@ def test_every_example_works_in_the_order_of_the_guide():
         "SERVER_KEY": storefront.server().text,
         "PUBLISHABLE_KEY": page.text,
         "CUSTOMER_TOKEN": page.token,
+        "SEGMENT": str(segment.pk),
     }
     examples = commands()
-    assert len(examples) >= 12
+    assert len(examples) >= 15
     for command in examples:
         answer = run(command, values)
         assert answer.status_code in (200, 201, 204), (command, answer.content)

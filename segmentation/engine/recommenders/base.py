@@ -53,6 +53,7 @@ class Recommender(ABC):
     has_similar: ClassVar[bool] = False
     folds_in: bool = False  # answers histories it was not fitted on
     has_reasons: bool = False  # a score is a sum over the history
+    quick_reasons: ClassVar[bool] = False  # a look-up each: can be made for all lists
     predicts_ratings: ClassVar[bool] = False
     names_untouched: ClassVar[bool] = False  # can name an item that nobody had
     learned: ClassVar[tuple[str, ...]]  # names of the arrays and matrices to keep

@@ -38,6 +38,7 @@ class EASE(Recommender):
     has_similar = True
     folds_in = True
     has_reasons = True
+    quick_reasons = True
     learned = ("weights_", "kept_", "rare_")
 
     kept_: NDArray[np.int64]  # item rows that fit, ascending
@@ -129,12 +130,15 @@ class EASE(Recommender):
         history = damped(histories[:, self.kept_].tocsr(), self.counts)
         place = np.full(len(self.items_), -1)
         place[self.kept_] = np.arange(len(self.kept_))
-        at = place[item_rows]
-        columns = np.where(at[:, None] >= 0, self.weights_[:, at].T, 0)
-        columns += self.rare_[:, item_rows].T.toarray()
-        parts = history.multiply(columns).tocoo()
-        cells: Any = (parts.data, (parts.row, self.kept_[parts.col]))
-        return sparse.csr_matrix(cells, shape=histories.shape)
+        owner = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
+        had, wanted = history.indices, item_rows[owner]
+        # One look for each pair: whole columns would be a dense matrix of them.
+        at = place[wanted]
+        told = np.where(at >= 0, self.weights_[had, at], 0)
+        told = told + np.asarray(self.rare_[had, wanted]).ravel()
+        parts = history.data * told
+        shape = histories.shape
+        return sparse.csr_matrix((parts, self.kept_[had], history.indptr), shape)
 
     def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:
         scores = np.full((len(rows), len(self.items_)), -np.inf, np.float32)

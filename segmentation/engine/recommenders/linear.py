@@ -23,6 +23,7 @@ class Linear(Recommender):
     has_similar = True
     folds_in = True
     has_reasons = True
+    quick_reasons = True
     learned = ("similarity_",)
 
     similarity_: sparse.csr_matrix  # items x items
@@ -41,13 +42,12 @@ class Linear(Recommender):
         self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
     ) -> sparse.csr_matrix:
         history = damped(histories, self.counts)
-        # Columns of a CSR matrix cost a look at all of it: take the rows that count.
-        used = np.unique(history.indices)
-        part = self.similarity_[used][:, item_rows]
-        spoken = sparse.csr_matrix(history[:, used].multiply(part.T))
-        shape = history.shape
+        owner = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
+        # One look for each pair: columns of a popular item are long, and there are
+        # many of it.
+        told = np.asarray(self.similarity_[history.indices, item_rows[owner]]).ravel()
         return sparse.csr_matrix(
-            (spoken.data, used[spoken.indices], spoken.indptr), shape=shape
+            (history.data * told, history.indices, history.indptr), history.shape
         )
 
     def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:

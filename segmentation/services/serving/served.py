@@ -20,6 +20,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,7 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
+from segmentation import conf
 from segmentation.models import ServedList
 from segmentation.services.serving.answers import Answer
 
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 0.5
 AT_ONCE = 500
+SWEPT_AT_ONCE = 5000
 MOST_WAITING = 20_000  # the database is away: the oldest are given up
 EPOCH_MS = 1_577_836_800_000  # 2020
 MARK_BITS = 59
@@ -125,6 +128,18 @@ def log_served(
 def flush() -> int:
     """Write at once what waits in this process."""
     return _writer.flush()
+
+
+def sweep(now: datetime) -> int:
+    """Remove what was given out too long ago (STRATA_KEEP_SERVED_DAYS), by portions."""
+    border = now - timedelta(days=conf.kept_days("SERVED"))
+    n_removed = 0
+    while True:
+        old = ServedList.objects.filter(served_at__lt=border).order_by("served_at")
+        keys = list(old.values_list("pk", flat=True)[:SWEPT_AT_ONCE])
+        if not keys:
+            return n_removed
+        n_removed += ServedList.objects.filter(pk__in=keys).delete()[0]
 
 
 def named(key: int) -> uuid.UUID:

@@ -16,7 +16,7 @@ from segmentation.models import ModelRun, Purpose
 LIST_LENGTH = 50
 SIMILAR_LENGTH = 20
 REASONED = 10  # places of each list whose reason is worked out beforehand
-REASON_ROWS = 20_000  # places at a time
+REASON_ROWS = 4000  # places at a time
 NETWORKS = ("ncf", "towers")
 
 
@@ -75,7 +75,7 @@ def _about_places(
     wanted = owner * n_items + top.items
     at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
     found = {"habit": named & (keys[at] == wanted)}
-    if model.has_reasons:
+    if model.quick_reasons:
         found["reason_ids"] = _reasons(model, data, top)
     return found
 
