@@ -62,20 +62,20 @@ class Cost:
 
     bytes: float
     seconds: float
-    score_seconds: float = 5e-9
+    score_seconds: float = 2e-8
 
 
 Params = Mapping[str, Any]
 
 
 def _counted(shape: Shape, params: Params) -> Cost:
-    return Cost(60.0 * shape.cells, 4e-7 * shape.lines, 1e-10)
+    return Cost(60.0 * shape.cells, 4e-7 * shape.lines, 1e-9)
 
 
 def _item_neighbours(shape: Shape, params: Params) -> Cost:
     kept = shape.items * min(params["n_neighbors"], shape.items)
     return Cost(
-        4 * CELL_BYTES * shape.cells + 6 * CELL_BYTES * kept, 4e-9 * shape.item_pairs
+        4 * CELL_BYTES * shape.cells + 6 * CELL_BYTES * kept, 2e-8 * shape.item_pairs
     )
 
 
@@ -130,7 +130,7 @@ def _ncf(shape: Shape, params: Params) -> Cost:
     return Cost(
         6 * tables + TENSORFLOW_MB * MB,
         8 + draws * (3e-9 * width + 2e-12 * tables),
-        5e-9 if params["network"] == "gmf" else 6e-8,
+        2e-8 if params["network"] == "gmf" else 1e-7,
     )
 
 
