@@ -129,7 +129,7 @@ def _ncf(shape: Shape, params: Params) -> Cost:
     draws = params["epochs"] * shape.cells * (1 + params["n_negatives"])
     return Cost(
         6 * tables + TENSORFLOW_MB * MB,
-        8 + draws * (3e-9 * width + 2e-12 * tables),
+        5 + draws * (3e-9 * width + 1e-13 * tables),
         2e-8 if params["network"] == "gmf" else 1e-7,
     )
 
