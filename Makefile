@@ -45,8 +45,8 @@ lint: venv-dev  ## style, types, spelling, migrations, translations
 	$(V)/python .ci/messages.py check || bad=1; \
 	[ $$bad = 0 ] && echo "lint is clean"
 
-bench: venv-bench  ## every benchmark, one JSON object each
-	@for file in benchmarks/*.py; do \
+bench: venv-bench  ## every benchmark, or those of BENCH=name; one JSON object each
+	@for file in benchmarks/$(or $(BENCH),*).py; do \
 		$(V)/python -m tests.servers -- python "$$file" $(ARGS) || exit 1; done
 
 bench-methods: venv-bench  ## every recommender beside its peers on real data, as tables: hours

@@ -39,9 +39,13 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=0, help="a fifth of --rows")
     parser.add_argument("--preview-mb", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--write", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--here", default="", help=argparse.SUPPRESS)
     parser.add_argument("--path", default="", help=argparse.SUPPRESS)
     options, _others = parser.parse_known_args()
+    if options.write:
+        _write(Path(options.path), options.write)
+        return
     if options.here:
         answer = STEPS[options.here](Path(options.path))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -58,7 +62,7 @@ def _measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     n, n_small = options.rows, options.small or options.rows // 5
     small, many = folder / f"{n_small}.csv", folder / f"{n}.csv"
     for path, rows in ((small, n_small), (many, n)):
-        _write(path, rows)
+        write_apart(path, rows)
     run("migrate", small)
     told: dict[str, list[dict[str, Any]]] = {}
     for _round in range(options.rounds):
@@ -123,6 +127,15 @@ def _runner(folder: Path) -> Run:
         return told
 
     return run
+
+
+def write_apart(path: Path, n: int) -> None:
+    """Write the file in a process of its own.
+
+    A new process begins with the peak memory of the one that started it.
+    """
+    words = [sys.executable, __file__, "--write", str(n), "--path", str(path)]
+    subprocess.run(words, check=True)
 
 
 def _write(path: Path, n: int) -> None:

@@ -1,6 +1,6 @@
 """What a whole import and its undo cost on SQLite, while other processes write.
 
-    python benchmarks/importing_sqlite.py [--rows 1000000 --rounds 3]
+    python benchmarks/importing_sqlite.py [--sqlite-rows 1000000 --rounds 3]
 
 A CSV of events through the importer, against ``executemany`` of the same rows into the
 same indexed table, in turn. The import and the undo run alone and beside four processes
@@ -58,7 +58,7 @@ print(json.dumps(took))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--sqlite-rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--here", default="", help=argparse.SUPPRESS)
     parser.add_argument("--path", default="", help=argparse.SUPPRESS)
@@ -68,7 +68,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(answer) + "\n")
         return
     with tempfile.TemporaryDirectory(prefix="strata-bench-") as folder:
-        told = _measured(Path(folder), options.rows, options.rounds)
+        told = _measured(Path(folder), options.sqlite_rows, options.rounds)
     sys.stdout.write(json.dumps({"benchmark": "importing_sqlite", **told}) + "\n")
 
 
@@ -76,7 +76,7 @@ def _measured(folder: Path, n: int, rounds: int) -> dict[str, Any]:
     import importing
 
     path = folder / f"{n}.csv"
-    importing._write(path, n)
+    importing.write_apart(path, n)
     shop = _Shop(folder)
     shop.run("migrate", path)
     told: dict[str, list[dict[str, Any]]] = {}

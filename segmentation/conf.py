@@ -33,6 +33,11 @@ def time_zone() -> ZoneInfo:
     return ZoneInfo(getattr(settings, "STRATA_TIME_ZONE", settings.TIME_ZONE))
 
 
+def min_segment_size() -> int:
+    """Segments of fewer people are never named to a storefront."""
+    return int(getattr(settings, "STRATA_MIN_SEGMENT_SIZE", 20))
+
+
 IMPORT_LIMITS = {
     "MAX_MB": 2048,
     "MAX_EXPANDED_MB": 20_480,
@@ -88,6 +93,24 @@ def _machine_bytes() -> int:
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
         return min(own, limit)
     return own
+
+
+def gate_coverage() -> float:
+    """What share of what they could name lists must name, or the gate shuts.
+
+    Lists of ten for n customers could name 10 n items, or the whole catalogue.
+    """
+    return float(getattr(settings, "STRATA_GATE_COVERAGE", 0.01))
+
+
+def kept_runs() -> int:
+    """So many finished runs of each purpose keep their artifact."""
+    return int(getattr(settings, "STRATA_KEEP_RUNS", 5))
+
+
+def refresh_minutes() -> float:
+    """How often live lists are made anew from newer behaviour; 0: never."""
+    return float(getattr(settings, "STRATA_REFRESH_MINUTES", 5.0))
 
 
 def public_url() -> str:

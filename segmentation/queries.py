@@ -14,6 +14,7 @@ from segmentation.models import (
     Event,
     Identity,
     ImportJob,
+    ImportKind,
     Item,
     Job,
     Membership,
@@ -39,6 +40,15 @@ NOT_PERSONALISED = (
 )
 # Nothing is learned from them, and they see what everybody sees.
 LEFT_OUT = f"{QUARANTINED} UNION {NOT_PERSONALISED}"
+
+# The same of one customer ``c``, by keys.
+IS_LEFT_OUT = (
+    "NOT c.personalised OR EXISTS (SELECT 1 FROM segmentation_suspicion q "
+    "WHERE q.customer_id = c.id AND q.verdict = 'quarantined') "
+    "OR EXISTS (SELECT 1 FROM segmentation_merge m JOIN segmentation_customer p "
+    "ON p.id = m.merged_id AND NOT p.personalised "
+    "WHERE m.home_id = c.id AND m.undone_at IS NULL)"
+)
 
 
 def live_run(purpose: str) -> ModelRun | None:
@@ -137,14 +147,22 @@ def items_by_id(ids: Collection[int]) -> dict[int, Item]:
 
 
 def unfinished_imports(*, but: int | None = None) -> list[int]:
-    """Imports that did not finish, or that are being taken back, or half are.
+    """Imports of events that did not finish, or are being taken back, or half are.
 
-    What they brought is not there for any reader.
+    What they brought is not there for any reader. One that failed before it wrote, and
+    one that was taken back, left nothing to hide: the list must not grow for ever.
     """
     undone = UndoJob.objects.unfinished().values("job")
-    half = Q(undone_at=None, pk__in=UndoJob.objects.begun().values("job"))
-    done = Q(status=Job.Status.DONE)
-    jobs = ImportJob.objects.filter(~done | Q(pk__in=undone) | half)
+    half = Q(pk__in=UndoJob.objects.begun().values("job"))
+    over = (Job.Status.FAILED, Job.Status.CANCELLED)
+    left_some = Q(status__in=over, chunks_applied__gt=0)
+    coming = ~Q(status__in=(Job.Status.DONE, *over))
+    jobs = ImportJob.objects.filter(
+        coming | left_some | Q(pk__in=undone) | half,
+        kind=ImportKind.EVENTS,
+        is_dry_run=False,
+        undone_at=None,
+    )
     return [pk for pk in jobs.values_list("pk", flat=True) if pk != but]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import re
 import uuid
@@ -11,32 +10,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 from django.db import DatabaseError, connection
 from psycopg.conninfo import make_conninfo
 
-STAGING = "strata_staging"
-COPY_ROWS = 65_536  # rows of CSV text that are in memory at once
+from segmentation.bulk import binary
 
-_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+STAGING = "strata_staging"
+COPY_ROWS = 65_536  # rows that are in memory once more, as bytes
 
 
 @contextmanager
 def staged(rows: pa.Table) -> Iterator[str]:
     name = connection.ops.quote_name(f"{STAGING}_{uuid.uuid4().hex[:8]}")
     columns = ", ".join(
-        f"{connection.ops.quote_name(field.name)} {_sql_type(field.type)}"
+        f"{connection.ops.quote_name(field.name)} {binary.sql_type(field.type)}"
         for field in rows.schema
     )
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE {name} ({columns})")
         try:
-            with cursor.copy(f"COPY {name} FROM STDIN (FORMAT csv)") as copy:
+            with cursor.copy(f"COPY {name} FROM STDIN (FORMAT binary)") as copy:
+                copy.write(binary.HEAD)
                 for batch in rows.to_batches(max_chunksize=COPY_ROWS):
-                    copy.write(_csv(batch))
+                    copy.write(binary.rows(batch))
+                copy.write(binary.TAIL)
             yield name
         except BaseException:
             # In a transaction that failed nothing runs any more: its roll-back drops
@@ -82,45 +80,3 @@ def _is_aborted() -> bool:
         or connection.needs_rollback
         or connection.connection.info.transaction_status not in healthy
     )
-
-
-def _csv(rows: pa.RecordBatch) -> memoryview:
-    """CSV in which an empty cell is NULL and a quoted empty one is ''."""
-    for index, field in enumerate(rows.schema):
-        if field.type == pa.binary(16):
-            rows = rows.set_column(index, field.name, _hex(rows.column(index)))
-    sink = io.BytesIO()
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pyarrow.csv.write_csv(rows, sink, options)
-    return sink.getbuffer()
-
-
-def _hex(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
-    """16 bytes → 32 hex digits, without touching a row in Python."""
-    n = len(column)
-    if not n:
-        return pa.array([], pa.string())
-    raw = np.frombuffer(column.buffers()[1], np.uint8)
-    raw = raw[column.offset * 16 : (column.offset + n) * 16]
-    digits = np.empty((len(raw), 2), np.uint8)
-    digits[:, 0], digits[:, 1] = _HEX[raw >> 4], _HEX[raw & 15]
-    text = pa.array(digits.reshape(-1).view("S32")).cast(pa.string())
-    return text if not column.null_count else _keep_nulls(text, column)
-
-
-def _keep_nulls(text: pa.StringArray, column: pa.Array) -> pa.StringArray:
-    return pc.if_else(column.is_valid(), text, None)
-
-
-def _sql_type(kind: pa.DataType) -> str:
-    if kind == pa.binary(16):
-        return "uuid"
-    if pa.types.is_timestamp(kind):
-        return "timestamptz"
-    if pa.types.is_boolean(kind):
-        return "boolean"
-    if pa.types.is_integer(kind) or pa.types.is_null(kind):
-        return "bigint"
-    if pa.types.is_floating(kind):
-        return "float8"
-    return "text"

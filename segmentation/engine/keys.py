@@ -36,6 +36,50 @@ def line_keys(columns: list[pa.Array], salt: str) -> Lanes:
     return lanes
 
 
+def of_events(table: pa.Table, source_name: str) -> Lanes:
+    """Key lanes of canonical events: of the event id, else of all that is known.
+
+    Two lines without an id and with equal facts get equal lanes; an importer tells
+    them apart by their order in the file (``counted``).
+    """
+    facts = (
+        "customer",
+        "visitor",
+        "item",
+        "kind",
+        "occurred_at",
+        "quantity",
+        "price",
+        "amount",
+        "value",
+        "order",
+        "session",
+        "currency",
+    )
+    names = table["source"].combine_chunks()
+    if names.null_count < len(names):
+        return _by_source(table, pc.fill_null(names, source_name))
+    ids = table["event_id"].combine_chunks()
+    by_id = line_keys([ids], source_name)
+    if not ids.null_count:
+        return by_id
+    by_facts = line_keys([table[name].combine_chunks() for name in facts], source_name)
+    named = ids.is_valid().to_numpy(zero_copy_only=False)
+    by_facts[named] = by_id[named]
+    return by_facts
+
+
+def _by_source(table: pa.Table, names: pa.Array) -> Lanes:
+    """Lines that name a source of their own have its keys."""
+    lanes: Lanes = np.empty((table.num_rows, 2), np.uint64)
+    index = table.schema.get_field_index("source")
+    table = table.set_column(index, "source", pa.nulls(table.num_rows, pa.string()))
+    for name in pc.unique(names).to_pylist():
+        rows = pc.equal(names, name)
+        lanes[np.asarray(rows)] = of_events(table.filter(rows), name)
+    return lanes
+
+
 def ordinals(first: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """How often each line was said before, by the first lane of its key."""
     order = np.argsort(first, kind="stable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from segmentation import bulk, conf, queries
+from segmentation.bulk import literals
 from segmentation.engine import cleaning, keys, mapping
 from segmentation.models import (
     WITHOUT_ITEM,
@@ -108,7 +110,7 @@ def record_events(
     if not known.num_rows:
         return Recorded(0, 0, sorted(errors))
     kept = [rows[index] for index in at.tolist()]
-    event_keys = keys.to_binary(canonical_lanes(known, source.name))
+    event_keys = keys.to_binary(keys.of_events(known, source.name))
     details = references.details(event_keys, kept)
     n_new = None
     while n_new is None:  # again, if an undo removed what was just looked up
@@ -128,6 +130,8 @@ def _write(events: pa.Table, details: list[EventDetail]) -> int | None:
         n_new = insert(staging)
         if n_new < events.num_rows:
             _keep_for_ever(staging)
+            # What an undo removed just before that is not there any more.
+            n_new += insert(staging)
         EventDetail.objects.bulk_create(details, ignore_conflicts=True)
     return n_new
 
@@ -157,30 +161,51 @@ def append(events: Sequence[KnownEvent]) -> int:
         return insert(staging)
 
 
-def insert(staging: str, *, import_id: int | None = None) -> int:
+def insert(staging: str, *, import_id: int | None = None, all_new: bool = False) -> int:
     """Insert staged events in key order; answers how many were not there before.
 
     Call inside a transaction. Sorted by key the unique index is walked once. An event
     of somebody else's import that never finished is not there for any reader
     (``frames``): it becomes ours and counts as new, or it would be lost for good. The
-    same holds for an import that is being taken back.
+    same holds for an import that is being taken back. Both keep a claim on it: they may
+    go on, or stay after all, and then ours is taken back.
+
+    ``all_new``: very likely none is there. Then PostgreSQL need not look for each
+    before it writes it.
     """
     columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
     table = Event._meta.db_table
+    write = (
+        f"INSERT INTO {table} ({columns}) "
+        f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key"
+    )
+    if all_new and literals.is_postgres():
+        with (
+            contextlib.suppress(IntegrityError),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(write)
+            return cursor.rowcount
     others = _listed(queries.unfinished_imports(but=import_id))
     n_adopted = 0
+    lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
     with connection.cursor() as cursor:
         if others:
+            cursor.execute(
+                f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
+                f"SELECT t.event_key, t.import_id FROM {staging} s "
+                f"JOIN {table} t ON t.event_key = s.event_key "
+                f"WHERE t.import_id IN ({others}) "
+                # An undo that removes them meanwhile is waited for, or waits.
+                f"ORDER BY t.event_key{lock} ON CONFLICT DO NOTHING"
+            )
             cursor.execute(
                 f"UPDATE {table} AS t SET import_id = s.import_id FROM {staging} s "
                 f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
             )
             n_adopted = cursor.rowcount
-        cursor.execute(
-            f"INSERT INTO {table} ({columns}) "
-            f"SELECT {columns} FROM {staging} WHERE true ORDER BY event_key "
-            "ON CONFLICT DO NOTHING"
-        )
+        cursor.execute(f"{write} ON CONFLICT DO NOTHING")
         return n_adopted + cursor.rowcount
 
 
@@ -227,52 +252,6 @@ def count_known(staging: str, *, but: int | None) -> int:
         return cursor.fetchone()[0]
 
 
-def canonical_lanes(table: pa.Table, source_name: str) -> keys.Lanes:
-    """Key lanes of canonical events: of the event id, else of all that is known.
-
-    Two lines without an id and with equal facts get equal lanes; an importer tells
-    them apart by their order in the file (``keys.counted``).
-    """
-    facts = (
-        "customer",
-        "visitor",
-        "item",
-        "kind",
-        "occurred_at",
-        "quantity",
-        "price",
-        "amount",
-        "value",
-        "order",
-        "session",
-        "currency",
-    )
-    names = table["source"].combine_chunks()
-    if names.null_count < len(names):
-        return _lanes_by_source(table, pc.fill_null(names, source_name))
-    ids = table["event_id"].combine_chunks()
-    by_facts = keys.line_keys(
-        [table[name].combine_chunks() for name in facts], source_name
-    )
-    if ids.null_count == len(ids):
-        return by_facts
-    by_id = keys.line_keys([ids], source_name)
-    named = ids.is_valid().to_numpy(zero_copy_only=False)
-    by_facts[named] = by_id[named]
-    return by_facts
-
-
-def _lanes_by_source(table: pa.Table, names: pa.Array) -> keys.Lanes:
-    """Lines that name a source of their own have its keys."""
-    lanes: keys.Lanes = np.empty((table.num_rows, 2), np.uint64)
-    index = table.schema.get_field_index("source")
-    table = table.set_column(index, "source", pa.nulls(table.num_rows, pa.string()))
-    for name in pc.unique(names).to_pylist():
-        rows = pc.equal(names, name)
-        lanes[np.asarray(rows)] = canonical_lanes(table.filter(rows), name)
-    return lanes
-
-
 @dataclass(frozen=True)
 class Lookups:
     """Our ids for everything that a set of canonical events names."""
@@ -283,10 +262,11 @@ class Lookups:
     items: catalog.Lookup
 
 
-def look_up(
-    table: pa.Table, source: Source, *, import_id: int | None = None
-) -> Lookups:
-    """Find the ids of all that is named; unknown customers and items are created."""
+def look_up(table: pa.Table, source: Source, **by: Any) -> Lookups:
+    """Find the ids of all that is named; unknown customers and items are created.
+
+    ``by`` whom: ``import_id`` and ``guard`` of a deed (``newcomers``).
+    """
     visitor, item = (pc.unique(table[name]) for name in ("visitor", "item"))
     customers = {}
     names = pc.fill_null(table["source"], source.name)
@@ -295,12 +275,12 @@ def look_up(
         if name != source.name or table["source"].null_count < table.num_rows:
             own = own.filter(pc.equal(names, name))
         of = source if name == source.name else _source(name)
-        customers[name] = catalog.identities(of, pc.unique(own), import_id=import_id)
+        customers[name] = catalog.identities(of, pc.unique(own), **by)
     return Lookups(
         customers,
         source.name,
-        catalog.visitors(visitor, import_id=import_id),
-        catalog.items(item, import_id=import_id),
+        catalog.visitors(visitor, **by),
+        catalog.items(item, **by),
     )
 
 

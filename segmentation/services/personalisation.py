@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from segmentation.models import Customer
 from segmentation.services import audit, consents, people
@@ -49,11 +50,16 @@ class FromFiles:
     file told first is forgotten when that import is taken back.
     """
 
-    ways = (WAY,)
+    @property
+    def ways(self) -> dict[str, Any]:
+        """Its own word only."""
+        return {WAY: _("personalisation")}
+
     permission = "segmentation.change_customer"
 
-    def take(self, told: consents.Told) -> None:
+    def take(self, told: consents.Told) -> consents.Counted:
         """Note every no."""
+        n_no = 0
         against = told.customer_ids[~told.granted].tolist()
         for start in range(0, len(against), AT_ONCE):
             ids = against[start : start + AT_ONCE]
@@ -61,13 +67,14 @@ class FromFiles:
             # A no that another file told first is this one's too: it outlives both.
             first = rows.filter(refused_in__isnull=False)
             first.exclude(refused_in=told.import_id).update(refused_in=None)
-            rows.filter(personalised=True).update(
+            n_no += rows.filter(personalised=True).update(
                 personalised=False, refused_in=told.import_id
             )
             leave_segments(ids)
+        return consents.Counted(0, n_no)
 
-    def give_back(self, import_id: int) -> None:
-        """Forget every no that only that import told."""
-        Customer.objects.filter(refused_in=import_id).update(
-            personalised=True, refused_in=None
-        )
+    def give_back(self, import_id: int) -> int:
+        """Forget some of the noes that only that import told; 0 when all are."""
+        told = Customer.objects.filter(refused_in=import_id)
+        some = list(told.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+        return told.filter(pk__in=some).update(personalised=True, refused_in=None)

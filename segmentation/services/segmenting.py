@@ -45,7 +45,6 @@ def create_set(
             _("No “taste” model is live; train one first: als with purpose taste.")
         )
     return SegmentSet.objects.create(
-        name=_("Interests by %(method)s") % {"method": method},
         method=method,
         params=params,
         run=run,

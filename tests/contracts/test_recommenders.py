@@ -12,7 +12,7 @@ from scipy import sparse
 
 from segmentation.engine import interactions, recommenders
 from segmentation.engine.catalogue import Catalogue
-from segmentation.engine.recommenders import artifact, base
+from segmentation.engine.recommenders import artifact, base, spaces
 from tests import checkerboard
 
 # The world has rank 2 and few cells: small models, and time to learn.
@@ -384,3 +384,23 @@ def test_nan_is_refused_before_any_model_sees_it():
     frame = pd.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "weight": [1, np.nan]})
     with pytest.raises(interactions.BadValues, match="weight"):
         interactions.Interactions.from_frame(frame)
+
+
+@every
+def test_a_search_tries_only_what_the_model_takes(name):
+    kind = recommenders.kind(name)
+    ranges = kind.space()
+    usual = kind().params
+    for at in (0, -1):
+        drawn = {
+            each: found.values[at]
+            if isinstance(found, spaces.Choice)
+            else (found.low, found.high)[at]
+            for each, found in ranges.items()
+        }
+        recommenders.create(name, **drawn)  # refuses what it does not know
+    for each, found in ranges.items():
+        if isinstance(found, spaces.Choice):
+            assert usual[each] in found.values
+        elif usual[each] is not None:
+            assert found.low <= usual[each] <= found.high

@@ -29,6 +29,7 @@ from segmentation.engine.recommenders.neural import (
     sum_in_one_order,
     tensorflow,
 )
+from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 NETWORKS = ("gmf", "mlp", "neumf")
@@ -109,6 +110,17 @@ class NCF(Recommender):
         if purpose == "taste":
             return [{"network": "gmf"}]
         return [{"network": network} for network in NETWORKS]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "network": Choice(NETWORKS),
+            "n_factors": Whole(16, 128, log=True),
+            "n_negatives": Whole(2, 8),
+            "learning_rate": Real(1e-3, 3e-2, log=True),
+            "learning_rate_decay": Real(0.4, 0.9),
+            "weight_decay": Real(0.2, 20.0, log=True),
+        }
 
     @property
     def refit_params(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from segmentation.engine.recommenders.base import (
     Recommender,
     require,
 )
+from segmentation.engine.recommenders.spaces import Choice, Space
 from segmentation.engine.recommenders.topn import TopN
 
 COUNTS = ("users", "weight")
@@ -73,6 +74,13 @@ class Popularity(Recommender):
         order = order[:n]
         zeros = np.zeros(len(order), np.int64)
         return topn.pack(zeros, order, scores[order], 1, n)
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "count": Choice(COUNTS),
+            "half_life_days": Choice((None, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0)),
+        }
 
     def _check_params(self) -> None:
         require(self.count in COUNTS, f"count must be one of {', '.join(COUNTS)}.")

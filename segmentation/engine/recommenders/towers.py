@@ -18,6 +18,7 @@ from segmentation.engine.interactions import DataError
 from segmentation.engine.recommenders.base import OnEpoch, cosine, require
 from segmentation.engine.recommenders.neural import adam, begin, tensorflow
 from segmentation.engine.recommenders.rated import Rated
+from segmentation.engine.recommenders.spaces import Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 Floats = NDArray[np.float32]
@@ -58,6 +59,15 @@ class Towers(Rated):
         self.dropout = dropout
         self.weight_decay = weight_decay
         self.seed = seed
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "n_factors": Whole(4, 64, log=True),
+            "learning_rate": Real(1e-3, 0.1, log=True),
+            "dropout": Real(0.0, 0.8),
+            "weight_decay": Real(0.1, 20.0, log=True),
+        }
 
     def _check_params(self) -> None:
         require(self.n_factors >= 1, "n_factors must be at least 1.")

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.engine import keys
-from segmentation.services import events
 from segmentation.services.importing.staged import StagedRows
 
-PARTITION_ROWS = 1_000_000
-PART_ROWS = 50_000
+PARTITION_ROWS = 500_000
+PART_ROWS = 200_000  # each text is hashed once a part
 ROW_BYTES = 16
 
 
@@ -31,7 +30,7 @@ class FileKeys:
         return _read(self._path, start, n)
 
     def partitions(self) -> Iterator[keys.Lanes]:
-        """All keys, about a million at a time; equal ones come together."""
+        """All keys, half a million at a time; equal ones come together."""
         n = _n_partitions(self.n_rows)
         for number in range(n):
             yield np.concatenate(
@@ -64,7 +63,7 @@ def make(
     with raw.open("wb") as file:
         for part in rows.parts(PART_ROWS):
             end = start + part.num_rows
-            file.write(events.canonical_lanes(part, source_name).tobytes())
+            file.write(keys.of_events(part, source_name).tobytes())
             unnamed[start:end] = np.asarray(part["event_id"].is_null())
             start = end
             tell(end)

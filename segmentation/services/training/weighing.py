@@ -47,7 +47,6 @@ def choose(
     dimensions = _worth(run, data)
     if not dimensions:
         return None
-    steps.total += n_fits(run, data)
     best = _tried(run, data, data, params, task, steps, [])
     for name, values in dimensions.items():
         for value in values:

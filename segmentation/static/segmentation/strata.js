@@ -41,9 +41,14 @@
       again();
     }
 
+    let shown = "";
+
     function show(text) {
+      if (text === shown) return; // else a figure would be drawn anew for nothing
+      shown = text;
       const fresh = new DOMParser().parseFromString(text, "text/html").body;
       if (box.innerHTML !== fresh.innerHTML) box.replaceChildren(...fresh.childNodes);
+      if (box.querySelector("[data-plot]")) drawAll();
       announce();
     }
 

@@ -24,8 +24,8 @@ from segmentation.services import (
     jobs,
     people,
     personalisation,
-    recommending,
     segmenting,
+    serving,
 )
 from segmentation.services.quality import verdicts
 from tests import storefront
@@ -45,6 +45,11 @@ def afresh() -> None:
 
 def person(name: str = "c-1") -> Customer:
     return storefront.make_customer(name).customer
+
+
+def asked(customer: Customer, n: int, purpose: str) -> serving.Answer:
+    who = serving.people.of_customer(customer, purpose)
+    return serving.recommend_for(who, serving.Wish(n, purpose), now=timezone.now())
 
 
 def may_be(customer: Customer) -> bool:
@@ -172,13 +177,15 @@ def test_who_says_no_sees_what_is_popular_and_is_in_no_interest_segment():
     made = storefront.make_segment("Tea", customer, other, size=2)
     SegmentSet.objects.update(run=run)
     by_hand = segmenting.create_list("Friends", np.array([customer.pk]))
-    before = recommending.recommend_for(customer.pk, n=2, purpose="discover")
+    before = asked(customer, 2, "discover")
     assert before.source == "personal"
     personalisation.record(customer, granted=False)
-    after = recommending.recommend_for(customer.pk, n=2, purpose="discover")
+    after = asked(customer, 2, "discover")
     assert after.source == "popular"
     assert [item.external_id for item in after.items] == ["pan", "pot"]
-    lists = recommending.lists_for(np.array([customer.pk, other.pk]), 1, "discover")
+    lists = serving.lists_for(
+        np.array([customer.pk, other.pk]), 1, "discover", now=timezone.now()
+    )
     assert lists.item_ids.ravel().tolist() == [pan.pk, tea.pk]
     made.refresh_from_db()
     assert (made.size, made.memberships.count()) == (1, 1)
@@ -201,7 +208,7 @@ def test_who_is_quarantined_leaves_lists_and_segments_as_well():
     verdicts.decide(
         Suspicion.objects.all(), "quarantined", actor=boss, now=timezone.now()
     )
-    answer = recommending.recommend_for(customer.pk, n=1, purpose="again")
+    answer = asked(customer, 1, "again")
     assert (answer.source, answer.items[0].external_id) == ("popular", "pan")
     assert not made.memberships.exists()
 

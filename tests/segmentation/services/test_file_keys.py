@@ -8,7 +8,6 @@ import pytest
 
 from segmentation.engine import keys
 from segmentation.engine.mapping import FIELDS
-from segmentation.services import events
 from segmentation.services.importing import keying
 from segmentation.services.importing.staged import StagedRows
 
@@ -61,7 +60,7 @@ def test_keys_do_not_depend_on_how_they_are_made(staged, is_one, tmp_path, monke
         tmp_path / "keys", staged, "shop", is_one=is_one, tell=told.append
     )
     rows = staged.all().combine_chunks()
-    lanes = events.canonical_lanes(rows, "shop")
+    lanes = keys.of_events(rows, "shop")
     unnamed = np.asarray(rows["event_id"].is_null())
     ordinals = keys.ordinals(lanes[unnamed, 0]) * np.uint64(not is_one)
     lanes[unnamed] = keys.counted(lanes[unnamed], ordinals)

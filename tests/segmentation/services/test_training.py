@@ -42,11 +42,19 @@ def test_a_run_ends_with_metrics_lists_and_a_model(algorithm, purpose, tasks):
     world()
     run = train(algorithm, purpose, **(ALS if algorithm == "als" else {}))
     assert (run.status, run.stage) == ("done", "candidate")
-    assert set(run.metrics) == tasks | {"validation"}
+    beside = {"validation", "beside", "groups", "exposure"}
+    assert set(run.metrics) == tasks | beside
     for task in tasks:
         ndcg = run.metrics[task]["ndcg"]
         assert 0 <= ndcg["low"] <= ndcg["mean"] <= ndcg["high"] <= 1
-    assert set(run.timings) == {"load", "fit", "evaluate", "refit", "lists"}
+    assert set(run.timings) == {
+        "load",
+        "fit",
+        "evaluate",
+        "beside",
+        "refit",
+        "lists",
+    }
     assert run.snapshot["users"] == 24 and run.snapshot["items"] == 32
     assert run.snapshot["lines"] == Event.objects.count()
     assert run.protocol["valid_from"] < run.protocol["test_from"]
@@ -115,7 +123,8 @@ def test_no_fit_sees_a_later_part(monkeypatch):
         np.datetime64(text.split("+")[0]).astype("datetime64[s]").astype(float) / 86_400
         for text in starts
     )
-    choosing, judging, final = newest
+    choosing, judging, *beside, final = newest
+    assert beside == [judging]
     assert DAYS_UNTIL_2026 < choosing < valid_from <= judging < test_from <= final
 
 
