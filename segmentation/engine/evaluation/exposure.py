@@ -55,10 +55,12 @@ def exposure(
     A customer's list counts as one, however long. None without two groups or lists.
     """
     names, code = _largest(np.asarray(labels, dtype=str), train, at_most)
+    if len(names) < 2:
+        return None
     places = np.where(top_items >= 0, code[top_items], -1)
     counts = np.stack([(places == at).sum(axis=1) for at in range(len(names))], axis=1)
     counts = counts[counts.sum(axis=1) > 0]
-    if len(names) < 2 or not len(counts):
+    if not len(counts):
         return None
     shares = counts / counts.sum(axis=1, keepdims=True)
     sold = np.bincount(
