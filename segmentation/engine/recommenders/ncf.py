@@ -23,7 +23,12 @@ from segmentation.engine.recommenders.base import (
     cosine,
     require,
 )
-from segmentation.engine.recommenders.neural import adam, begin, tensorflow
+from segmentation.engine.recommenders.neural import (
+    adam,
+    begin,
+    sum_in_one_order,
+    tensorflow,
+)
 from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
@@ -86,6 +91,7 @@ class NCF(Recommender):
         learning_rate_decay: float = 0.6,
         weight_decay: float = 2.0,
         seed: int = 7,
+        deterministic: bool = False,
     ) -> None:
         self.network = network
         self.n_factors = n_factors
@@ -97,6 +103,7 @@ class NCF(Recommender):
         self.learning_rate_decay = learning_rate_decay
         self.weight_decay = weight_decay
         self.seed = seed
+        self.deterministic = deterministic
 
     @classmethod
     def candidates(cls, purpose: str) -> list[dict[str, Any]]:
@@ -134,6 +141,8 @@ class NCF(Recommender):
         on_epoch: OnEpoch | None,
     ) -> None:
         self._check_params()
+        if self.deterministic:
+            sum_in_one_order()
         run_epoch, weights = _trainer(self, data)
         holdout = _sampled(validation, self.seed)
         best, kept, n_epochs = -np.inf, None, 0
@@ -166,6 +175,8 @@ class NCF(Recommender):
         require(self.n_negatives >= 1, "n_negatives must be at least 1.")
         require(self.epochs >= 1, "epochs must be at least 1.")
         require(self.learning_rate > 0, "learning_rate must be positive.")
+        is_said = isinstance(self.deterministic, bool)
+        require(is_said, "deterministic must be true or false.")
 
     def _take(self, weights: Weights, n_epochs: int) -> None:
         """Keep the weights as the arrays that are scored with and saved."""

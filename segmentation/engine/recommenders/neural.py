@@ -20,6 +20,14 @@ def tensorflow() -> Any:
     return tf
 
 
+def sum_in_one_order() -> None:
+    """From now on, in this process, only operations whose result is the same each time.
+
+    What has no such form is refused by TensorFlow rather than done in another order.
+    """
+    tensorflow().config.experimental.enable_op_determinism()
+
+
 def begin(weights: Sequence[Any]) -> list[list[Any]]:
     """Weights with their first and second moments: what a step takes and gives."""
     tf = tensorflow()

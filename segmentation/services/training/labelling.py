@@ -30,12 +30,13 @@ def of_users(train: Interactions, period_days: float) -> dict[str, np.ndarray]:
 
 
 def of_items(items: IdMap) -> dict[str, np.ndarray]:
-    """``category`` and ``brand`` of each item row; empty where nothing is known."""
+    """``category`` and ``brand`` of each item row, "" where nothing is known of it."""
     known = frames.catalogue(items.ids, texts=False)
-    return {
+    placed = {
         name: _placed(items.ids, known["item_id"], known[name])
         for name in ("category", "brand")
     }
+    return {name: labels for name, labels in placed.items() if (labels != "").any()}
 
 
 def _thirds(train: Interactions) -> np.ndarray:

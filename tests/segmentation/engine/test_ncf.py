@@ -144,3 +144,27 @@ def test_the_seed_decides_the_model():
     )
     assert np.array_equal(first.item_vectors_, again.item_vectors_)
     assert not np.array_equal(first.item_vectors_, other.item_vectors_)
+
+
+TWICE = """
+import numpy as np
+from tests.segmentation.engine import test_ncf
+from tensorflow.python.framework import config
+models = [
+    test_ncf.small(network="neumf", epochs=3, deterministic=True).fit(test_ncf.world())
+    for _time in range(2)
+]
+assert config.is_op_determinism_enabled()
+for name in models[0].learned:
+    assert np.array_equal(*(getattr(model, name) for model in models)), name
+print("equal")
+"""
+
+
+def test_deterministic_means_equal_to_the_last_bit():
+    """In a process of its own: it is said to TensorFlow for the whole process."""
+    command = [sys.executable, "-c", TWICE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "equal", done.stderr[-500:]
+    with pytest.raises(base.BadParameter, match="must be true or false"):
+        small(deterministic=1)

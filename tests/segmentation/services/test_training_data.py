@@ -419,6 +419,13 @@ def test_data_that_cannot_be_learned_from_are_refused_in_a_sentence(algorithm, d
 # Guards -----------------------------------------------------------------------------
 
 
+def sized(users: int, items: int, cells: int) -> training.guarding.Shape:
+    pairs = 3.0 * cells**2
+    return training.guarding.Shape(
+        users, items, cells, 2 * cells, pairs / users, pairs / items
+    )
+
+
 def test_a_run_above_the_budget_is_refused_before_it_learns(settings, monkeypatch):
     world()
     settings.STRATA_TRAIN_MEMORY_MB = 1
@@ -435,9 +442,7 @@ def test_a_run_above_the_budget_is_refused_before_it_learns(settings, monkeypatc
 
 
 def test_a_run_that_takes_too_long_is_refused():
-    shape = training.guarding.Shape(
-        users=2_000_000, items=400_000, cells=300_000_000, lines=500_000_000
-    )
+    shape = sized(2_000_000, 400_000, 300_000_000)
     told = training.guarding.estimate("als", [{"n_factors": 256}] * 4, shape)
     told |= {"budget_memory_mb": 10**9}
     with pytest.raises(jobs.Refused, match="minutes for 2000000 customers"):
@@ -445,7 +450,7 @@ def test_a_run_that_takes_too_long_is_refused():
 
 
 def test_ease_above_its_cap_is_estimated_by_what_it_keeps():
-    shape = training.guarding.Shape(10_000, 1_000_000, 5_000_000, 6_000_000)
+    shape = sized(10_000, 1_000_000, 5_000_000)
     small, large = (
         training.guarding.estimate("ease", [{"memory_mib": mib}], shape)["memory_mb"]
         for mib in (256, 4096)
@@ -455,9 +460,7 @@ def test_ease_above_its_cap_is_estimated_by_what_it_keeps():
 
 @pytest.mark.parametrize("algorithm", recommenders.names())
 def test_every_method_has_an_estimate_that_grows_with_the_data(algorithm):
-    sizes = [
-        training.guarding.Shape(n, n // 2, 20 * n, 30 * n) for n in (1000, 1_000_000)
-    ]
+    sizes = [sized(n, n // 2, 20 * n) for n in (1000, 1_000_000)]
     told = OWN.get(algorithm, {})
     small, large = (
         training.guarding.estimate(algorithm, [told], size) for size in sizes
