@@ -170,7 +170,7 @@ def _write_events(
     n_rows: int,
     pace: pacing.Pace,
 ) -> None:
-    with bulk.staged(table) as staging, transaction.atomic(), pace.held():
+    with bulk.staged(table) as staging, pacing.transaction(), pace.held():
         held.guard()
         n_new = events.insert(staging, import_id=job.pk, all_new=applied.all_new)
         applied.n_duplicate = table.num_rows - n_new
@@ -264,7 +264,7 @@ def _write_items(
     job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
 ) -> None:
     columns.remove("item")
-    with bulk.staged(part) as staging, transaction.atomic():
+    with bulk.staged(part) as staging, pacing.transaction():
         held.guard()
         if "category" in columns:
             catalog.ensure_categories(staging)
@@ -290,7 +290,7 @@ def _write_customers(
         part = sealing.sealed(part, name)
     columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
     rows, claimed = bulk.staged(part), bulk.staged(told)
-    with rows as staging, claimed as told_rows, transaction.atomic():
+    with rows as staging, claimed as told_rows, pacing.transaction():
         held.guard()
         claims.write(told_rows)
         consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
