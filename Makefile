@@ -9,7 +9,7 @@ TESTS ?= tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-full run test test-fast soak lint bench docs messages lock \
-	clean venv venv-demo venv-dev venv-full venv-bench browser
+	bench-methods clean venv venv-demo venv-dev venv-full venv-bench browser
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ lint: venv-dev  ## style, types, spelling, migrations, translations
 bench: venv-bench  ## every benchmark, or those of BENCH=name; one JSON object each
 	@for file in benchmarks/$(or $(BENCH),*).py; do \
 		$(V)/python -m tests.servers -- python "$$file" $(ARGS) || exit 1; done
+
+bench-methods: venv-bench  ## every recommender beside its peers on real data, as tables: hours
+	@$(V)/python -m benchmarks.protocols
 
 docs: venv-dev  ## read the guides in a browser: docs/ as pages under var/docs
 	@$(V)/python .ci/docs.py

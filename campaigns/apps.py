@@ -13,9 +13,9 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import checks
-        from campaigns.services import consent, exporting
+        from campaigns.services import consent_imports, exporting
         from segmentation.services import consents
 
         checks.register_all()
-        consents.register(consent.Imported())
+        consents.register(consent_imports.Imported())
         exporting.register_tables()

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from campaigns.services import tracking
 from campaigns.services.tracking import Use
+from segmentation.services import personalisation
 
 # One transparent pixel, for impressions counted by an image.
 PIXEL = bytes.fromhex(
@@ -74,11 +75,25 @@ def is_ahead_or_robot(request: HttpRequest) -> bool:
 
 
 def _unsubscribe(request: HttpRequest, link: tracking.Link) -> HttpResponse:
-    """Ask on GET, which robots follow too; do it on POST."""
-    done = request.method == "POST"
-    if done:
-        tracking.unsubscribe(link, now=timezone.now())
-    return _page(request, "unsubscribe", is_done=done)
+    """Ask on GET, which robots follow too; do it on POST.
+
+    Mail programs post nothing that we ask for (RFC 8058): that takes back the consent.
+    """
+    now = timezone.now()
+    wish = request.POST.get("personalisation")
+    if wish in ("no", "yes"):
+        tracking.personalise(link, wish == "yes", now=now)
+    elif request.method == "POST":
+        tracking.unsubscribe(link, now=now)
+    customer = tracking.recipient_of(link)
+    return _page(
+        request,
+        "unsubscribe",
+        is_done=request.method == "POST" and wish not in ("no", "yes"),
+        is_noted=wish in ("no", "yes"),
+        knows=customer is not None,
+        is_personalised=customer and personalisation.is_personalised(customer),
+    )
 
 
 def _page(

@@ -165,6 +165,7 @@ TEMPLATES = [
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": STRATA_HOME / "strata.sqlite3",
+    "CONN_MAX_AGE": 60,  # to open the file takes longer than most requests
     "OPTIONS": {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -268,6 +269,11 @@ STRATA_KEEP_UPLOADS_DAYS = _read("STRATA_KEEP_UPLOADS_DAYS", 90.0, float)
 STRATA_KEEP_STAGING_DAYS = _read("STRATA_KEEP_STAGING_DAYS", 7.0, float)
 STRATA_KEEP_REJECTS_DAYS = _read("STRATA_KEEP_REJECTS_DAYS", 90.0, float)
 STRATA_KEEP_EXPORTS_DAYS = _read("STRATA_KEEP_EXPORTS_DAYS", 7.0, float)
+STRATA_TRAIN_MEMORY_MB = _read("STRATA_TRAIN_MEMORY_MB", 0, int)  # 0: of the machine
+STRATA_TRAIN_MINUTES = _read("STRATA_TRAIN_MINUTES", 0, int)  # 0: as in conf.py
+STRATA_KEEP_RUNS = _read("STRATA_KEEP_RUNS", 5, int)
+STRATA_GATE_COVERAGE = _read("STRATA_GATE_COVERAGE", 0.01, float)
+STRATA_REFRESH_MINUTES = _read("STRATA_REFRESH_MINUTES", 5.0, float)
 STRATA_MIN_SEGMENT_SIZE = _read("STRATA_MIN_SEGMENT_SIZE", 20, int)
 STRATA_METRICS_TOKEN = _read("METRICS_TOKEN", "")
 PUSH_TEST_ORIGINS = _read("PUSH_TEST_ORIGINS", [], list)
@@ -279,7 +285,6 @@ LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LANGUAGE_CODE = _one_of(
     "LANGUAGE_CODE", _read("LANGUAGE_CODE", "en"), [c for c, _name in LANGUAGES], "en"
 )
-UNFOLD_WORDS = (_("All applications"), _("Date"))  # which it has in no Chinese
 LOCALE_PATHS = [BASE_DIR / "recsys_project" / "locale"]
 TIME_ZONE = STRATA_TIME_ZONE
 USE_TZ = True

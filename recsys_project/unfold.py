@@ -32,6 +32,49 @@ def _campaigns(title: Any, icon: str, model: str, **more: Any) -> dict[str, Any]
     return _list(title, icon, "campaigns", model, **more)
 
 
+WORDS = (  # of Unfold's own pages, which it has in no Chinese
+    _("Add row"),
+    _("All applications"),
+    _("After you've created a user, you’ll be able to edit more user options."),
+    _("Apply Filters"),
+    _("Choose file to upload"),
+    _("Click to cancel"),
+    _("Click to download"),
+    _("Dark"),
+    _("Date"),
+    _("Date from"),
+    _("Date to"),
+    _("Expand row"),
+    _("False"),
+    _("From"),
+    _("General"),
+    _("Go back"),
+    _("Light"),
+    _("More actions"),
+    _("Next"),
+    _("No data"),
+    _("Previous"),
+    _("Return to site"),
+    _("Run"),
+    _("Select action"),
+    _("Select action to run"),
+    _("Select all"),
+    _("Select all rows"),
+    _("Select format"),
+    _("Select record"),
+    _("Select value"),
+    _("System"),
+    _("This exporter will export the following fields"),
+    _("This item will be deleted."),
+    _("To"),
+    _("Toggle password visibility"),
+    _("True"),
+    _("Type to search"),
+    _("Value"),
+    _("Welcome"),
+    _("Welcome back to"),
+    _("You have been successfully logged out from the administration"),
+)
 MODELS = {
     "title": _("Models"),
     "icon": "leaderboard",
@@ -43,6 +86,9 @@ QUALITY = {
     "icon": "troubleshoot",
     "link": reverse_lazy("admin:segmentation_qualityreport_look"),
     "permission": _may("segmentation.view_qualityreport"),
+    "active": lambda request: (
+        "/qualityreport/" in request.path or "/suspicion/" in request.path
+    ),
 }
 NAVIGATION = [
     {
@@ -69,7 +115,9 @@ NAVIGATION = [
             _ours(_("Items"), "inventory_2", "item"),
             _ours(_("Customers"), "group", "customer"),
             _ours(_("Who is who"), "diversity_3", "merge"),
+            _ours(_("Sources"), "hub", "source"),
             _ours(_("Behaviour"), "footprint", "event"),
+            _ours(_("Mappings"), "conversion_path", "mapping"),
             _ours(_("Exports"), "download", "exportjob"),
             QUALITY,
         ],
@@ -86,6 +134,8 @@ NAVIGATION = [
                     "/modelrun/" in request.path and "compare" not in request.path
                 ),
             ),
+            _ours(_("Training plans"), "event_repeat", "trainingplan"),
+            _ours(_("Rules for lists"), "push_pin", "listrule"),
             _ours(_("Segment sets"), "bubble_chart", "segmentset"),
             _ours(_("Segments"), "group_work", "segment"),
         ],
@@ -99,6 +149,7 @@ NAVIGATION = [
             _campaigns(_("Ads"), "ad", "ad"),
             _campaigns(_("Contact points"), "contact_phone", "contactpoint"),
             _campaigns(_("Consents"), "verified_user", "consent"),
+            _ours(_("Erasures"), "person_remove", "erasure"),
         ],
     },
     {

@@ -16,9 +16,10 @@ class SegmentationConfig(AppConfig):
         from celery import _state
 
         from segmentation import checks, clock
-        from segmentation.services import roles
+        from segmentation.services import consents, personalisation, roles
 
         checks.register_all()
+        consents.register(personalisation.FromFiles())
         post_migrate.connect(roles.after_migrate, dispatch_uid="strata.roles")
         if _state.default_app is None:  # a host without Celery of its own
             clock.make_app("strata").set_default()

@@ -21,6 +21,8 @@ from kombu.utils.json import dumps
 
 QUEUES = ("default", "train", "send")
 SWEEP_SECONDS = 3.0
+PLANS_SECONDS = 10.0
+NEWS_SECONDS = 60.0
 FILES_SECONDS = 3600.0
 SWEEP_EXPIRES_SECONDS = 15.0  # after a busy time one sweep is as good as a hundred
 
@@ -34,6 +36,16 @@ BEAT: dict[str, dict[str, Any]] = {
         "task": "segmentation.tasks.sweep_files",
         "schedule": FILES_SECONDS,
         "options": {"expires": FILES_SECONDS},
+    },
+    "train what is due": {
+        "task": "segmentation.tasks.sweep_plans",
+        "schedule": PLANS_SECONDS,
+        "options": {"expires": SWEEP_EXPIRES_SECONDS},
+    },
+    "look for news": {
+        "task": "segmentation.tasks.sweep_news",
+        "schedule": NEWS_SECONDS,
+        "options": {"expires": NEWS_SECONDS},
     },
     "start what is due": {
         "task": "campaigns.tasks.start_due_launches",

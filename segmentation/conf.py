@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -29,6 +31,11 @@ def currency() -> str:
 def time_zone() -> ZoneInfo:
     """The shop's time zone: what a file means by a time without one."""
     return ZoneInfo(getattr(settings, "STRATA_TIME_ZONE", settings.TIME_ZONE))
+
+
+def min_segment_size() -> int:
+    """Segments of fewer people are never named to a storefront."""
+    return int(getattr(settings, "STRATA_MIN_SEGMENT_SIZE", 20))
 
 
 IMPORT_LIMITS = {
@@ -63,6 +70,47 @@ KEPT_DAYS = {"UPLOADS": 90, "STAGING": 7, "REJECTS": 90, "EXPORTS": 7}
 def kept_days(name: str) -> float:
     """How long files are kept: a key of KEPT_DAYS, set as STRATA_KEEP_NAME_DAYS."""
     return float(getattr(settings, f"STRATA_KEEP_{name}_DAYS", KEPT_DAYS[name]))
+
+
+MEMORY_SHARE = 0.75  # of the machine: the database and the web have to live, too
+
+
+def train_memory_mb() -> int:
+    """Megabytes that a training may need; three quarters of the machine's if unset."""
+    told = getattr(settings, "STRATA_TRAIN_MEMORY_MB", 0)
+    return int(told or MEMORY_SHARE * _machine_bytes() / 1e6)
+
+
+def train_minutes() -> int:
+    """Minutes that a training may take; a night if unset."""
+    return int(getattr(settings, "STRATA_TRAIN_MINUTES", 0) or 480)
+
+
+def _machine_bytes() -> int:
+    """Memory of this machine, or of the container where that has less (cgroup v2)."""
+    own = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        return min(own, limit)
+    return own
+
+
+def gate_coverage() -> float:
+    """What share of what they could name lists must name, or the gate shuts.
+
+    Lists of ten for n customers could name 10 n items, or the whole catalogue.
+    """
+    return float(getattr(settings, "STRATA_GATE_COVERAGE", 0.01))
+
+
+def kept_runs() -> int:
+    """So many finished runs of each purpose keep their artifact."""
+    return int(getattr(settings, "STRATA_KEEP_RUNS", 5))
+
+
+def refresh_minutes() -> float:
+    """How often live lists are made anew from newer behaviour; 0: never."""
+    return float(getattr(settings, "STRATA_REFRESH_MINUTES", 5.0))
 
 
 def public_url() -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,44 +16,62 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from segmentation import bulk, queries
-from segmentation.engine import returns
+from segmentation.engine import columns, returns
 from segmentation.engine.interactions import EmptyData
 from segmentation.models import KIND_WEIGHTS, Kind
 
 SECONDS_A_DAY = 86_400.0
+RATING = columns.RATING
+
+
+LIKED = {kind: weight for kind, weight in KIND_WEIGHTS.items() if weight > 0}
+
+_only: ContextVar[np.ndarray | None] = ContextVar("only", default=None)
+
+
+@contextmanager
+def only_of(customer_ids: np.ndarray) -> Iterator[None]:
+    """Within the block, read the behaviour of some thousand customers only.
+
+    Through the index of whose it is: for lists of a few that are made anew, the log of
+    all the others is never touched.
+    """
+    token = _only.set(customer_ids)
+    try:
+        yield
+    finally:
+        _only.reset(token)
 
 
 @dataclass(frozen=True)
 class Interest:
     """What was read of the log once, to be asked as of several instants.
 
-    ``lines`` holds user_id, item_id, weight, kind, order_key, quantity and at (seconds
-    since 1970), one row a customer, item, kind and order; ``returned`` what went back.
+    ``lines`` holds user_id, item_id, kind, order_key, quantity, at (seconds since
+    1970) and the columns asked for, one row a customer, item, kind and order;
+    ``returned`` what went back.
     """
 
     lines: pa.Table
     returned: pa.Table
 
     def as_of(self, instant: datetime | None = None) -> pa.Table:
-        """The log as it was known before an instant: ``interactions``.
+        """The log as it was known before an instant, with each line's ``share``.
 
         What went back later had not gone back yet: a model that is judged by a later
-        period must not know of it.
+        period must not know of it. ``timestamp`` is in days since 1970.
         """
         lines, returned = self.lines, self.returned
         if instant is not None:
             border = instant.timestamp()
             lines = lines.filter(pc.less(lines["at"], border))
             returned = returned.filter(pc.less(returned["at"], border))
-        table = pa.table(
-            {
-                "user_id": lines["user_id"],
-                "item_id": lines["item_id"],
-                "weight": lines["weight"],
-                "timestamp": pc.divide(lines["at"], SECONDS_A_DAY),
-            }
-        )
-        return _less_returns(table, lines, returned) if len(returned) else table
+        shares = _kept_shares(lines, returned)
+        days = pc.divide(lines["at"], SECONDS_A_DAY)
+        table = lines.append_column("share", pa.array(shares))
+        table = table.append_column("timestamp", days).drop_columns(["at", "order_key"])
+        table = table.filter(pa.array(shares > 0)) if len(returned) else table
+        return _last_word(table) if RATING in table.column_names else table
 
     def split(
         self, *, valid_from: datetime, test_from: datetime, test_until: datetime
@@ -75,7 +97,7 @@ class Interest:
 @dataclass(frozen=True)
 class Parts:
     """Learn on ``fit``, choose on ``validation``, refit on ``train`` (all before the
-    test), judge once on ``test``; the columns are those of ``interactions``."""
+    test), judge once on ``test``; the columns are those of ``Interest.as_of``."""
 
     fit: pd.DataFrame
     train: pd.DataFrame
@@ -95,46 +117,76 @@ def interactions(until: datetime | None = None) -> pa.Table:
     the interest of its purchase back (``engine.returns``). Sorted, so that equal data
     give equal models.
     """
-    return interest(until).as_of()
+    table = interest(until).as_of()
+    weights = np.zeros(max(LIKED) + 1, dtype=np.float32)
+    weights[list(LIKED)] = list(LIKED.values())
+    weight = weights[table["kind"].to_numpy()] * table["share"].to_numpy()
+    table = table.append_column("weight", pa.array(weight))
+    return table.select(["user_id", "item_id", "weight", "timestamp"])
 
 
-def interest(until: datetime | None = None) -> Interest:
-    """The log before its returns are taken off, of events before ``until``."""
-    liked = {kind: weight for kind, weight in KIND_WEIGHTS.items() if weight > 0}
+def interest(
+    until: datetime | None = None,
+    *,
+    kinds: Collection[int] = tuple(LIKED),
+    also: Collection[str] = (),
+) -> Interest:
+    """The log before its returns are taken off, of events before ``until``.
+
+    ``also`` are columns beside the usual: ``amount``, summed over a basket (null: not
+    known), and ``rating``, which leaves out events without one.
+    """
+    told = {"amount": "e.amount", RATING: "e.value AS rating"}
+    usual = ["e.item_id, e.kind, coalesce(e.order_key, 0) AS order_key, e.quantity"]
     events = _events(
-        "e.item_id, e.kind, coalesce(e.order_key, 0) AS order_key, e.quantity",
-        [*liked, Kind.RETURN],
+        ", ".join(usual + [told[name] for name in also]),
+        [*kinds, Kind.RETURN],
         until,
+        where="e.value IS NOT NULL" if RATING in also else "",
     )
+    for name in also:  # without any value, SQLite has no type for a column
+        at = events.schema.get_field_index(name)
+        events = events.set_column(at, name, events[name].cast(pa.float64()))
     is_return = pc.equal(events["kind"], int(Kind.RETURN))
     returned = events.filter(is_return)
     events = events.filter(pc.invert(is_return)) if len(returned) else events
     keys = ["user_id", "item_id", "kind", "order_key"]
     baskets = events.filter(pc.not_equal(events["order_key"], 0))
     single = events.filter(pc.equal(events["order_key"], 0))
-    once = baskets.group_by(keys).aggregate([("at", "min"), ("quantity", "sum")])
-    once = once.rename_columns([*keys, "at", "quantity"]).select(single.column_names)
+    sums = {"at": "min", "quantity": "sum", "amount": "sum", RATING: "mean"}
+    own = ["at", "quantity", *also]
+    once = baskets.group_by(keys).aggregate([(name, sums[name]) for name in own])
+    once = once.rename_columns([*keys, *own]).select(single.column_names)
     rows = pa.concat_tables([once, single]).sort_by(
         [("at", "ascending"), *((key, "ascending") for key in keys)]
     )
-    weights = np.zeros(max(liked) + 1, dtype=np.float32)
-    weights[list(liked)] = list(liked.values())
-    weight = pa.array(weights[rows["kind"].to_numpy()])
-    return Interest(rows.append_column("weight", weight), returned)
+    return Interest(rows, returned)
 
 
-def _less_returns(table: pa.Table, rows: pa.Table, returned: pa.Table) -> pa.Table:
-    """The log without the interest that went back; ``rows`` are its lines."""
-    bought = np.flatnonzero(rows["kind"].to_numpy() == Kind.PURCHASE)
-    rows = rows.drop_columns("weight")
-    shares = returns.kept_shares(
-        rows.take(pa.array(bought)).to_pandas(), returned.to_pandas()
-    )
-    weight = table["weight"].to_numpy().copy()
-    weight[bought] *= shares.astype(np.float32)
-    index = table.schema.get_field_index("weight")
-    table = table.set_column(index, "weight", pa.array(weight))
-    return table.filter(pa.array(weight > 0))
+def _kept_shares(lines: pa.Table, returned: pa.Table) -> np.ndarray:
+    """Of each line what did not go back, 0 to 1 (float32)."""
+    shares = np.ones(len(lines), np.float32)
+    if len(returned):
+        bought = np.flatnonzero(lines["kind"].to_numpy() == Kind.PURCHASE)
+        shares[bought] = returns.kept_shares(
+            lines.take(pa.array(bought)).to_pandas(), returned.to_pandas()
+        )
+    return shares
+
+
+def _last_word(ratings: pa.Table) -> pa.Table:
+    """Of several ratings of one item by one customer the last; the order stays."""
+    pairs = ratings.select(["user_id", "item_id"]).to_pandas()
+    return ratings.filter(pa.array(~pairs.duplicated(keep="last").to_numpy()))
+
+
+def purchases() -> pa.Table:
+    """Every line that was bought: user_id, at (seconds since 1970), item_id, order_key.
+
+    Lines without an order have order_key 0.
+    """
+    columns = "e.item_id, coalesce(e.order_key, 0) AS order_key"
+    return _events(columns, [Kind.PURCHASE], None)
 
 
 @dataclass(frozen=True)
@@ -185,32 +237,77 @@ def spending(customer_ids: np.ndarray) -> Spending:
 
 
 def _events(
-    columns: str, kinds: list[int], until: datetime | None, joins: str = ""
+    columns: str,
+    kinds: list[int],
+    until: datetime | None,
+    *,
+    joins: str = "",
+    where: str = "",
 ) -> pa.Table:
     """Events with their customer; those of an unfinished import do not exist yet.
 
-    Nothing is learned from customers in quarantine.
+    Nothing is learned from customers in quarantine, nor from who does not want it.
     """
-    where = [
+    conditions = [
         f"e.kind IN ({', '.join(str(int(kind)) for kind in kinds)})",
         "e.item_id IS NOT NULL",
         "e.quantity > 0",
-        f"i.customer_id NOT IN ({queries.QUARANTINED})",
+        f"i.customer_id NOT IN ({queries.LEFT_OUT})",
     ]
+    conditions += [where] if where else []
     params = []
     if until is not None:
-        where.append(f"{bulk.epoch('e.occurred_at')} < %s")
+        conditions.append(f"{bulk.epoch('e.occurred_at')} < %s")
         params.append(until.timestamp())
+    if (ids := _only.get()) is not None:
+        conditions.append(f"i.customer_id IN ({', '.join(map(str, ids.tolist()))})")
     hidden = ", ".join(map(str, queries.unfinished_imports()))
     if hidden:
-        where.append(f"(e.import_id IS NULL OR e.import_id NOT IN ({hidden}))")
+        conditions.append(f"(e.import_id IS NULL OR e.import_id NOT IN ({hidden}))")
     return bulk.read(
         f"SELECT i.customer_id AS user_id, {bulk.epoch('e.occurred_at')} AS at, "
         f"{columns} FROM segmentation_event e "
         f"JOIN segmentation_identity i ON i.id = e.identity_id {joins} "
-        f"WHERE {' AND '.join(where)}",
+        f"WHERE {' AND '.join(conditions)}",
         params,
     )
+
+
+def catalogue(ids: np.ndarray, *, texts: bool = True) -> pd.DataFrame:
+    """item_id, category and brand of these items; with ``texts`` title, description,
+    price and attributes (dictionaries), as ``engine.catalogue`` reads them."""
+    told = ", t.title, t.description, t.price, CAST(t.attributes AS text) AS attributes"
+    rows = bulk.read(
+        "SELECT t.id AS item_id, coalesce(c.name, '') AS category, t.brand"
+        f"{told if texts else ''} FROM segmentation_item t "
+        "LEFT JOIN segmentation_category c ON c.id = t.category_id ORDER BY t.id"
+    ).to_pandas()
+    rows = rows[np.isin(rows["item_id"], ids)].reset_index(drop=True)
+    if texts:
+        rows["attributes"] = [json.loads(text) for text in rows["attributes"]]
+    return rows
+
+
+def current_segments() -> dict[str, pd.DataFrame]:
+    """Name of each live set → customer_id, segment (its name)."""
+    table = bulk.read(
+        "SELECT s.name AS set_name, g.name AS segment, m.customer_id "
+        "FROM segmentation_membership m "
+        "JOIN segmentation_segment g ON g.id = m.segment_id "
+        "JOIN segmentation_segmentset s ON s.id = g.segment_set_id "
+        "WHERE s.stage = 'live' ORDER BY m.id"
+    ).to_pandas()
+    groups = table.groupby("set_name") if len(table) else ()
+    return {str(name): rows for name, rows in groups}
+
+
+def customer_attributes() -> pd.DataFrame:
+    """customer_id, attributes (JSON text) of all who have any."""
+    text = "CAST(attributes AS text)"
+    return bulk.read(
+        f"SELECT id AS customer_id, {text} AS attributes FROM segmentation_customer "
+        f"WHERE {text} <> '{{}}'"
+    ).to_pandas()
 
 
 def _positions(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 from django.db import connection
-from django.db.models import Min, Q
+from django.db.models import Exists, Min, OuterRef, Q
 
 from segmentation import bulk
 from segmentation.models import (
@@ -14,19 +14,40 @@ from segmentation.models import (
     Event,
     Identity,
     ImportJob,
+    ImportKind,
     Item,
     Job,
     Membership,
+    Merge,
     ModelRun,
     Segment,
     SegmentSet,
     Source,
+    Suspicion,
     UndoJob,
 )
 
 # Customers whom an operator took out of learning.
 QUARANTINED = (
     "SELECT customer_id FROM segmentation_suspicion WHERE verdict = 'quarantined'"
+)
+# Who does not want to be personalised, and whom somebody who does not went into.
+NOT_PERSONALISED = (
+    "SELECT id AS customer_id FROM segmentation_customer WHERE NOT personalised "
+    "UNION SELECT m.home_id FROM segmentation_merge m "
+    "JOIN segmentation_customer p ON p.id = m.merged_id "
+    "WHERE m.undone_at IS NULL AND NOT p.personalised"
+)
+# Nothing is learned from them, and they see what everybody sees.
+LEFT_OUT = f"{QUARANTINED} UNION {NOT_PERSONALISED}"
+
+# The same of one customer ``c``, by keys.
+IS_LEFT_OUT = (
+    "NOT c.personalised OR EXISTS (SELECT 1 FROM segmentation_suspicion q "
+    "WHERE q.customer_id = c.id AND q.verdict = 'quarantined') "
+    "OR EXISTS (SELECT 1 FROM segmentation_merge m JOIN segmentation_customer p "
+    "ON p.id = m.merged_id AND NOT p.personalised "
+    "WHERE m.home_id = c.id AND m.undone_at IS NULL)"
 )
 
 
@@ -58,8 +79,26 @@ def customer_by_external(source: Source, external_id: str) -> Customer | None:
 
 
 def quarantined() -> np.ndarray:
-    """Ids of customers that training and segmenting leave out, ascending."""
-    ids = bulk.read(f"{QUARANTINED} ORDER BY customer_id").column(0).to_numpy()
+    """Ids of customers whom an operator took out of learning, ascending."""
+    return _ids(QUARANTINED)
+
+
+def left_out() -> np.ndarray:
+    """Ids of customers that training, lists and segments leave out, ascending."""
+    return _ids(LEFT_OUT)
+
+
+def is_left_out(customer_id: int) -> bool:
+    """Whether this customer sees what everybody sees; one look by keys."""
+    gone_in = Merge.objects.filter(home=OuterRef("pk"), undone_at=None)
+    said_no = gone_in.filter(merged__personalised=False)
+    apart = Q(personalised=False) | Q(Exists(said_no))
+    apart |= Q(suspicion__verdict=Suspicion.Verdict.QUARANTINED)
+    return Customer.objects.filter(apart, pk=customer_id).exists()
+
+
+def _ids(sql: str) -> np.ndarray:
+    ids = bulk.read(f"{sql} ORDER BY customer_id").column(0).to_numpy()
     return ids.astype(np.int64)
 
 
@@ -96,20 +135,34 @@ def segments_of(customer_id: int) -> list[Segment]:
     )
 
 
+def available_items() -> np.ndarray:
+    """Ids of the items that are for sale, ascending."""
+    sql = "SELECT id FROM segmentation_item WHERE available ORDER BY id"
+    return bulk.read(sql).column(0).to_numpy().astype(np.int64)
+
+
 def items_by_id(ids: Collection[int]) -> dict[int, Item]:
     rows = Item.objects.filter(pk__in=set(ids)).select_related("category")
     return {item.pk: item for item in rows}
 
 
 def unfinished_imports(*, but: int | None = None) -> list[int]:
-    """Imports that did not finish, or that are being taken back, or half are.
+    """Imports of events that did not finish, or are being taken back, or half are.
 
-    What they brought is not there for any reader.
+    What they brought is not there for any reader. One that failed before it wrote, and
+    one that was taken back, left nothing to hide: the list must not grow for ever.
     """
     undone = UndoJob.objects.unfinished().values("job")
-    half = Q(undone_at=None, pk__in=UndoJob.objects.begun().values("job"))
-    done = Q(status=Job.Status.DONE)
-    jobs = ImportJob.objects.filter(~done | Q(pk__in=undone) | half)
+    half = Q(pk__in=UndoJob.objects.begun().values("job"))
+    over = (Job.Status.FAILED, Job.Status.CANCELLED)
+    left_some = Q(status__in=over, chunks_applied__gt=0)
+    coming = ~Q(status__in=(Job.Status.DONE, *over))
+    jobs = ImportJob.objects.filter(
+        coming | left_some | Q(pk__in=undone) | half,
+        kind=ImportKind.EVENTS,
+        is_dry_run=False,
+        undone_at=None,
+    )
     return [pk for pk in jobs.values_list("pk", flat=True) if pk != but]
 
 

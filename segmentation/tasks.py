@@ -13,9 +13,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from segmentation.models import (
+    Erasure,
     ExportJob,
     ImportJob,
     Job,
+    ListRefresh,
     ModelRun,
     QualityReport,
     SegmentSet,
@@ -23,10 +25,14 @@ from segmentation.models import (
 )
 from segmentation.services import (
     cleanup,
+    erasing,
     exporting,
     importing,
     jobs,
+    keeping,
     quality,
+    refreshing,
+    schedules,
     segmenting,
     stopping,
     training,
@@ -49,8 +55,28 @@ def sweep_jobs() -> None:
 
 @shared_task(name="segmentation.tasks.sweep_files")
 def sweep_files() -> None:
-    """Remove files that nobody needs any more (STRATA_KEEP_…_DAYS)."""
+    """Remove files that nobody needs any more (STRATA_KEEP_…)."""
     cleanup.sweep(timezone.now())
+    keeping.sweep(timezone.now())
+
+
+@shared_task(name="segmentation.tasks.sweep_plans")
+def sweep_plans() -> None:
+    """Train what is due by the clock; what was trained goes live where it may."""
+    now = timezone.now()
+    schedules.settle(now)
+    for run in schedules.start_due(now):
+        hint(run)
+
+
+@shared_task(name="segmentation.tasks.sweep_news")
+def sweep_news() -> None:
+    """What new events ask for: lists made anew, and models trained."""
+    now = timezone.now()
+    for refresh in refreshing.due(now):
+        hint(refresh)
+    for run in schedules.start_for_events(now):
+        hint(run)
 
 
 @shared_task(name=ImportJob.task, throws=(jobs.Stopped,))
@@ -63,6 +89,11 @@ def undo_import(undo_id: int) -> None:
     _look_at(UndoJob, undo_id, importing.run_undo)
 
 
+@shared_task(name=Erasure.task, throws=(jobs.Stopped,))
+def finish_erasure(erasure_id: int) -> None:
+    _look_at(Erasure, erasure_id, erasing.finish)
+
+
 @shared_task(name=ExportJob.task, throws=(jobs.Stopped,))
 def run_export(job_id: int) -> None:
     _look_at(ExportJob, job_id, exporting.run_export)
@@ -71,6 +102,11 @@ def run_export(job_id: int) -> None:
 @shared_task(name=ModelRun.task, throws=(jobs.Stopped,))
 def train_model(run_id: int) -> None:
     _look_at(ModelRun, run_id, training.train)
+
+
+@shared_task(name=ListRefresh.task, throws=(jobs.Stopped,))
+def refresh_lists(refresh_id: int) -> None:
+    _look_at(ListRefresh, refresh_id, refreshing.refresh)
 
 
 @shared_task(name=SegmentSet.task, throws=(jobs.Stopped,))

@@ -20,7 +20,7 @@ from segmentation.models import (
     SegmentSet,
     Source,
 )
-from segmentation.services import access, recommending, registry
+from segmentation.services import access, registry, serving
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ORIGIN = "https://shop.example"
@@ -106,10 +106,15 @@ def make_segment(name: str, *members: Customer, size: int, live: bool = True):
 
 
 def make_live(
-    purpose: str, lists: dict[int, list[Item]], popular: list[Item] = ()
+    purpose: str,
+    lists: dict[int, list[Item]],
+    popular: list[Item] = (),
+    **more: np.ndarray,
 ) -> ModelRun:
     """A live run whose lists are given: owner id → items, best first."""
-    run = ModelRun.objects.create(algorithm="als", purpose=purpose, status="done")
+    run = ModelRun.objects.create(
+        algorithm="als", purpose=purpose, status="done", started_at=NOW
+    )
     owners = np.array(sorted(lists), np.int64)
     width = max((len(items) for items in lists.values()), default=1)
     ids = np.zeros((len(owners), width), np.int64)
@@ -123,6 +128,7 @@ def make_live(
             "item_ids": ids,
             "scores": scores,
             "popular_ids": np.array([item.pk for item in popular], np.int64),
+            **more,
         }.items():
             np.save(folder / "lists" / f"{array_name}.npy", array)
     run.artifact = name
@@ -134,5 +140,5 @@ def make_live(
 def start_afresh() -> None:
     """Forget what the process keeps of rows that a former test has taken back."""
     access.forget()
-    recommending._most_bought.forget()
-    registry._cache.clear()
+    serving.forget()
+    registry.forget()

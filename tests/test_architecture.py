@@ -114,8 +114,8 @@ def _broken_by(app: str, path: Path, height: int, name: str) -> Iterator[str]:
         yield f"{path} imports {name}: segmentation never learns of campaigns"
     if parts[0] in ("recsys_project", "tests"):
         yield f"{path} imports {name}: the apps install without the project"
-    if parts[0] in HEAVY and path.name != "ncf.py":
-        yield f"{path} imports {name}: only ncf.py may"
+    if parts[0] in HEAVY and path.name != "neural.py":
+        yield f"{path} imports {name}: only neural.py may"
     if top == "engine" and (
         parts[0] in OUTSIDE_OF_ENGINES
         or (parts[0] in APPS and parts[:2] != [app, "engine"])
@@ -182,12 +182,12 @@ def test_both_apps_are_looked_at():
         (
             "segmentation/engine/knn.py",
             "def fit():\n    import tensorflow as tf",
-            "only ncf.py",
+            "only neural.py",
         ),
         (
             "segmentation/apps.py",
             "import importlib\nimportlib.import_module('keras')",
-            "only ncf.py",
+            "only neural.py",
         ),
         ("segmentation/utils.py", "", "no layer"),
         ("campaigns/views.py", "from campaigns import helpers", "no layer"),
@@ -219,7 +219,7 @@ def test_what_a_rule_forbids_is_found(tmp_path, path, code, reason):
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("segmentation/engine/recommenders/ncf.py", "import tensorflow as tf"),
+        ("segmentation/engine/recommenders/neural.py", "import tensorflow as tf"),
         ("segmentation/engine/als.py", "from segmentation.engine import columns"),
         ("campaigns/services/planning.py", "from segmentation import queries"),
         ("campaigns/demo/story.py", "from campaigns.services import planning"),

@@ -53,5 +53,22 @@ def test_an_empty_list_says_so_and_offers_only_what_can_be_done(boss):
     assert "Add served list" not in facts.content.decode()
     written = boss.get(reverse("admin:segmentation_mapping_changelist"))
     assert "Add mapping" in written.content.decode()
+    assert "on the page of columns" in written.content.decode()  # what to do instead
+    imports = boss.get(reverse("admin:segmentation_importjob_changelist"))
+    assert imports.content.decode().count("Bring a file in") == 2
     sought = boss.get(reverse("admin:segmentation_mapping_changelist"), {"q": "x"})
     assert "Nothing fits the search and the filters." in sought.content.decode()
+
+
+def test_roles_are_called_what_they_are_in_the_language_of_the_reader(boss):
+    make(boss, "mia")
+    here = {"Accept-Language": "zh-hans"}
+    mia = User.objects.get(username="mia")
+    mia.groups.set(Group.objects.filter(name="Viewer"))
+    users = reverse("admin:auth_user_changelist")
+    her = reverse("admin:auth_user_change", args=[mia.pk])
+    for address in (users, her, reverse("admin:auth_group_changelist")):
+        shown = boss.get(address, headers=here).content.decode()
+        assert "查看者" in shown, address
+    asked = {"groups__id__exact": Group.objects.get(name="Viewer").pk}
+    assert "mia" in boss.get(users, asked, headers=here).content.decode()

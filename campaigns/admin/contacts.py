@@ -37,6 +37,7 @@ class ContactPointAdmin(Exporting, Facts):
         "last_accepted_at",
     )
     list_filter = ("channel", "is_active", "inactive_reason")
+    empty_hint = _("They come from the shop, when somebody subscribes.")
     list_select_related = ("customer",)
     fields = list_display[1:]
     ordering = ("-pk",)
@@ -65,7 +66,8 @@ class ConsentFileForm(SmallFileForm):
         ),
         help_text=_(
             "A suppression list has customer ids, or e-mail addresses that are matched "
-            "by their hash. It withdraws consent and never grants it."
+            "by their hash; one that no customer has is rejected. It withdraws "
+            "consent and never grants it."
         ),
     )
     channel = forms.ChoiceField(
@@ -94,6 +96,7 @@ class ConsentAdmin(SmallTables, Facts):
     )
     list_display_links = ("channel",)
     list_filter = ("channel", "purpose", "granted")
+    empty_hint = _("They come from the shop, or with a file of customers.")
     list_select_related = ("customer",)
     ordering = ("-pk",)
 

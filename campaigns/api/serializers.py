@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
@@ -63,13 +65,26 @@ class PushKeySerializer(serializers.Serializer):
 
 
 class ConsentSerializer(AgreementSerializer):
-    channel = serializers.ChoiceField(choices=channel_choices())
+    channel = serializers.ChoiceField(
+        choices=channel_choices(),
+        required=False,
+        default="",
+        help_text=_("Of marketing; personalisation is of the whole shop."),
+    )
     purpose = serializers.ChoiceField(
         choices=Consent.Purpose.values, default=Consent.Purpose.MARKETING.value
     )
     said_at = serializers.DateTimeField(
         required=False, help_text=_("When it was said, if not now.")
     )
+
+    def validate(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Marketing is agreed to by channel."""
+        if said["purpose"] == Consent.Purpose.MARKETING and not said["channel"]:
+            words = _("Say which channel: %(names)s.")
+            names = ", ".join(name for name, _label in channel_choices())
+            raise serializers.ValidationError({"channel": [words % {"names": names}]})
+        return said
 
 
 class ConsentsSerializer(serializers.Serializer):

@@ -17,13 +17,13 @@ from campaigns.api.serializers import WEB_PUSH
 from campaigns.channels.base import BadAddress
 from campaigns.models import Consent, Placement
 from campaigns.services import consent, contacts, keys, placements, privacy
-from segmentation import queries
+from segmentation import queries, tasks
 from segmentation.api.authentication import person
 from segmentation.api.base import StorefrontView
 from segmentation.api.problems import Problem, documented
 from segmentation.api.serializers import CUSTOMER_TOKEN
 from segmentation.models import Customer, Identity
-from segmentation.services import identities
+from segmentation.services import erasing, identities
 from segmentation.services.access import Scope
 
 
@@ -150,12 +150,17 @@ class CustomerData(StorefrontView):
         responses={200: OpenApiTypes.OBJECT, **documented()},
     )
     def delete(self, request: Request, customer_id: str) -> Response:
-        """Erase a customer everywhere; the answer is the receipt."""
+        """Erase a customer everywhere; the answer is the receipt.
+
+        Every row is gone by then. Files and models are left to a worker, and `remains`
+        says so.
+        """
         customer = _known(request, customer_id)
-        receipt = privacy.erase_customer(
+        erasure = privacy.erase_customer(
             customer, now=timezone.now(), actor_name=request.user.name
         )
-        return Response(receipt)
+        tasks.hint(erasure)
+        return Response(erasing.receipt(erasure))
 
 
 class CustomerExport(StorefrontView):

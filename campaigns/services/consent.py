@@ -5,15 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 
-from campaigns.channels import CHANNELS
 from campaigns.models import Consent
-from segmentation.models import Customer, ImportJob
-from segmentation.services import consents
-
-WITHDRAWN = ", withdrawn"  # a proof of no that no undo takes back
-AT_ONCE = 1000  # rows in one statement
+from segmentation.models import Customer
+from segmentation.services import personalisation
 
 
 def record(
@@ -26,7 +21,11 @@ def record(
     text_version: str = "",
     proof: str = "",
 ) -> Consent:
-    """Write down what was said at ``now``; something said later stays as it is."""
+    """Write down what was said at ``now``; something said later stays as it is.
+
+    Personalisation is of the shop, not of a channel: segmentation minds it at once.
+    """
+    is_of_shop = purpose == Consent.Purpose.PERSONALISATION
     said = {
         "granted": granted,
         "said_at": now,
@@ -34,13 +33,15 @@ def record(
         "proof": proof[:200],
     }
     key = {"customer": customer, "channel": channel, "purpose": purpose}
+    key |= {"channel": ""} if is_of_shop else {}
     with transaction.atomic():
-        consent, created = Consent.objects.get_or_create(**key, defaults=said)
-        # A statement that arrives late must not undo a newer one.
-        if not created and Consent.objects.filter(
-            pk=consent.pk, said_at__lte=now
-        ).update(**said):
+        consent, counts = Consent.objects.get_or_create(**key, defaults=said)
+        if not counts:  # a statement that arrives late must not undo a newer one
+            older = Consent.objects.filter(pk=consent.pk, said_at__lte=now)
+            counts = bool(older.update(**said))
             consent.refresh_from_db()
+        if counts and is_of_shop:
+            personalisation.record(customer, granted, actor_name=proof[:60])
     return consent
 
 
@@ -49,57 +50,3 @@ def withdraw_all(customer: Customer, *, now: datetime, proof: str = "") -> int:
     return Consent.objects.filter(
         customer=customer, granted=True, said_at__lte=now
     ).update(granted=False, said_at=now, proof=proof[:200])
-
-
-class Imported:
-    """Keeps what files of customers tell (``consent.email`` and the like).
-
-    A file does not say when somebody agreed. So a yes counts only where nothing was
-    said before: it never overrules a withdrawal. A no withdraws whatever was granted.
-    """
-
-    def __init__(self) -> None:
-        self.ways = {name: name for name in CHANNELS} | {"push": "webpush"}
-        self.permission = "campaigns.change_consent"
-
-    def take(self, told: consents.Told) -> None:
-        proof = f"import {told.import_id}"
-        files = ImportJob.objects.filter(pk=told.import_id)
-        text = files.values_list("original_name", flat=True).first() or ""
-        said = zip(told.customer_ids.tolist(), told.granted.tolist(), strict=True)
-        where = {
-            "channel": self.ways[told.way],
-            "purpose": Consent.Purpose.MARKETING,
-        }
-        rows = [
-            Consent(
-                customer_id=who,
-                granted=granted,
-                said_at=told.at,
-                text_version=text[:40],
-                proof=proof,
-                **where,
-            )
-            for who, granted in said
-        ]
-        Consent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=AT_ONCE)
-        # A no that another file told first is this one's too: it outlives both undos.
-        first_no = Q(granted=False, proof__startswith="import ") & ~(
-            Q(proof=proof) | Q(proof__endswith=WITHDRAWN)
-        )
-        against = told.customer_ids[~told.granted].tolist()
-        for start in range(0, len(against), AT_ONCE):
-            Consent.objects.filter(
-                Q(granted=True) | first_no,
-                customer__in=against[start : start + AT_ONCE],
-                **where,
-            ).update(
-                granted=False,
-                said_at=told.at,
-                text_version=text[:40],
-                proof=f"{proof}{WITHDRAWN}",
-            )
-
-    def give_back(self, import_id: int) -> None:
-        """Forget first words of that import; what it withdrew stays withdrawn."""
-        Consent.objects.filter(proof=f"import {import_id}").delete()

@@ -31,6 +31,7 @@ _HEADERS = {
     "purpose": ("purpose", "用途"),
     "source": ("source", "来源"),
 }
+_NO = ("", "no", "n", "false", "0", "否")
 
 
 def suppressed(small: Small, *, channel: str, source: str) -> list[Part]:
@@ -41,6 +42,7 @@ def suppressed(small: Small, *, channel: str, source: str) -> list[Part]:
     """
     no = {f"consent.{channel}": "=no"}
     header, by_mail = _who(small)
+    _refuse_yes(small)
     name = f"{SUPPRESSION} {small.name}"
     if not by_mail:
         columns = {"customer": header} | no
@@ -105,6 +107,21 @@ def _who(small: Small) -> tuple[str, bool]:
     raise jobs.Refused(
         _("Name the column of customer ids “customer”, or that of addresses “email”.")
     )
+
+
+def _refuse_yes(small: Small) -> None:
+    """Who is listed with a yes was not meant to be withdrawn."""
+    if not (header := _header(small, _HEADERS["granted"])):
+        return
+    said = small.rows[header].to_pandas().fillna("").str.strip().str.lower()
+    if not said.isin(_NO).all():
+        raise jobs.Refused(
+            _(
+                "The column “%(name)s” does not say no everywhere: choose “what "
+                "customers said”, or leave that column out."
+            )
+            % {"name": header}
+        )
 
 
 def _refuse_ragged(small: Small) -> None:

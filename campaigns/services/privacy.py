@@ -20,9 +20,9 @@ from campaigns.models import (
     Outcome,
     Recipient,
 )
-from campaigns.services import planning
-from segmentation.models import Customer, Identity
-from segmentation.services import audit, people
+from campaigns.services import consent_imports, planning
+from segmentation.models import Customer, Erasure, Identity
+from segmentation.services import audit, erasing, people
 from segmentation.services import privacy as shop_privacy
 
 
@@ -113,45 +113,45 @@ def _name_what_led(events: list[dict[str, Any]]) -> None:
 
 def erase_customer(
     customer: Customer, *, now: datetime, actor: Any = None, actor_name: str = ""
-) -> dict[str, Any]:
-    """Erase a person from every table, file and model; the receipt counts what went,
-    and says what ``remains``.
+) -> Erasure:
+    """Erase a person from every table; answers the deed that erases the rest.
 
-    Who went into the customer by a merge goes too: it is the same person. Ad decisions
-    stay as numbers without a person. Launches are counted again, so that their sums
-    still add up. The audit entry holds the customer's number only.
+    Files, exports and models may take long: that is a deed of its own, queued in the
+    same transaction (``erasing``, whose ``receipt`` counts what went and says what
+    remains). Who went into the customer by a merge goes too: it is the same person. Ad
+    decisions stay as numbers without a person. Launches are counted again, so that
+    their sums still add up. The audit entry holds the customer's number only.
     """
     customer = people.whole(customer)
-    # Files are read before, not in the transaction: nobody could write meanwhile.
-    found = shop_privacy.traces(customer)
     with transaction.atomic():
-        parts = people.parts_of(customer)
-        launches = Launch.objects.filter(recipients__customer__in=parts)
-        touched = list(launches.distinct())
-        number = customer.pk
-        counts = {"ad_decisions": _decisions(customer).update(identity_id=None)}
-        sets = {
-            "outcomes": Outcome.objects.filter(recipient__customer__in=parts),
-            "deliveries": Delivery.objects.filter(recipient__customer__in=parts),
-            "recipients": Recipient.objects.filter(customer__in=parts),
-            "contact_points": ContactPoint.objects.filter(customer__in=parts),
-            "consents": Consent.objects.filter(customer__in=parts),
-        }
-        counts |= {name: rows.delete()[0] for name, rows in sets.items()}
-        counts |= shop_privacy.erase_customer(customer)
-        for launch in touched:
-            if planning.is_planned(launch):
-                planning.recount(launch)
-        subject, changes = Customer(pk=number), {"rows": counts}
+        erasure = erasing.begin(customer, now=now, actor=actor)
+        counts = _erase_rows(customer)
+        erasing.keep_counts(erasure, counts)
+        subject, changes = Customer(pk=erasure.number), {"rows": counts}
         audit.record(actor, "erase customer", subject, changes, actor_name=actor_name)
-    files, remains = shop_privacy.forget_traces(found)
-    return {
-        "customer": number,
-        "erased_at": now.isoformat(),
-        "rows": counts,
-        "files": files,
-        "remains": remains,
+    return erasure
+
+
+def _erase_rows(customer: Customer) -> dict[str, int]:
+    parts = people.parts_of(customer)
+    launches = Launch.objects.filter(recipients__customer__in=parts)
+    touched = list(launches.distinct())
+    said = Consent.objects.filter(customer__in=parts)
+    counts = {"ad_decisions": _decisions(customer).update(identity_id=None)}
+    sets = {
+        "outcomes": Outcome.objects.filter(recipient__customer__in=parts),
+        "deliveries": Delivery.objects.filter(recipient__customer__in=parts),
+        "recipients": Recipient.objects.filter(customer__in=parts),
+        "contact_points": ContactPoint.objects.filter(customer__in=parts),
+        "consent_changes": consent_imports.changes_of(said),
+        "consents": said,
     }
+    counts |= {name: rows.delete()[0] for name, rows in sets.items()}
+    counts |= shop_privacy.erase_customer(customer)
+    for launch in touched:
+        if planning.is_planned(launch):
+            planning.recount(launch)
+    return counts
 
 
 def _decisions(customer: Customer) -> Any:

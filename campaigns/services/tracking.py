@@ -194,6 +194,29 @@ def unsubscribe(link: Link, *, now: datetime) -> bool:
     return True
 
 
+def recipient_of(link: Link) -> Customer | None:
+    """Whom the message of a link went to, if that is still known."""
+    sent = Delivery.objects.filter(pk__in=[link.delivery_id])
+    row = sent.select_related("recipient__customer").first()
+    return row.recipient.customer if row else None
+
+
+def personalise(link: Link, granted: bool, *, now: datetime) -> bool:
+    """Note whether the person of a message wants what they see chosen for them."""
+    customer = recipient_of(link)
+    if customer is None:
+        return False
+    consent.record(
+        customer,
+        "",
+        Consent.Purpose.PERSONALISATION,
+        granted,
+        now=now,
+        proof="link of a message",
+    )
+    return True
+
+
 def accepted(
     rows: list[tuple[int, int]], *, launch_id: int, now: datetime
 ) -> list[events.KnownEvent]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.admin import people
 from segmentation.admin.base import FactInline, StrataAdmin, link_to
+from segmentation.admin.lists import CustomerLists, ItemNeighbours
 from segmentation.admin.small_tables import SmallTables
 from segmentation.models import (
     Category,
@@ -24,14 +25,23 @@ from segmentation.models import (
     Source,
 )
 from segmentation.models.fields import EncryptedField
+from segmentation.services import personalisation
 from segmentation.templatetags.strata import number
 
 
 @admin.register(Source)
 class SourceAdmin(StrataAdmin):
     list_display = ("name", "trust")
+    empty_hint = _("A source is made with the first file or call that names it.")
     search_fields = ("name",)
     ordering = ("-trust", "name")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        told = _(
+            "When sources say different things of one customer, the one with the "
+            "higher trust is believed; among equals the one that told last."
+        )
+        return super().get_form(request, obj, help_texts={"trust": told}, **kwargs)
 
 
 @admin.register(Category)
@@ -49,7 +59,8 @@ class ItemChangeInline(FactInline):
 
 
 @admin.register(Item)
-class ItemAdmin(SmallTables, StrataAdmin):
+class ItemAdmin(SmallTables, ItemNeighbours):
+    change_form_template = "segmentation/admin/with_deeds.html"
     import_kind = "items"
     export_table = "items"
     list_display = ("__str__", "external_id", "category", "brand", "cost", "available")
@@ -57,6 +68,10 @@ class ItemAdmin(SmallTables, StrataAdmin):
     list_select_related = ("category",)
     search_fields = ("external_id__istartswith", "title", "brand__istartswith")
     search_help_text = _("Id, title or brand")
+    empty_hint = _(
+        "A catalogue comes in by a file, under “Imports”, or from the shop through "
+        "the API."
+    )
     autocomplete_fields = ("category",)
     readonly_fields = ("created_at", "updated_at")
     ordering = ("pk",)
@@ -98,14 +113,17 @@ class MembershipInline(FactInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(SmallTables, StrataAdmin):
+class CustomerAdmin(SmallTables, CustomerLists):
     import_kind = "customers"
     export_table = "customers"
     change_form_template = "segmentation/admin/customer.html"
     list_display = ("__str__", "known_as", "in_segments", "locale", "created_at")
-    list_filter = ("locale",)
+    list_filter = ("personalised", "locale")
     search_fields = ("identities__external_id", "identities__visitor_id")
     search_help_text = _("Customer id or visitor id; names and addresses are encrypted")
+    empty_hint = _(
+        "They come in by a file, under “Imports”, or from the shop through the API."
+    )
     readonly_fields = ("created_at", "updated_at")
     ordering = ("pk",)
     inlines = (IdentityInline, MembershipInline)
@@ -137,6 +155,9 @@ class CustomerAdmin(SmallTables, StrataAdmin):
         }
         if hashes:
             Customer.objects.filter(pk=obj.pk).update(**hashes)
+        if "personalised" in form.changed_data:
+            # Also who went into them, and the segments that they leave.
+            personalisation.record(obj, obj.personalised, actor=request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # customers come with data or through the API, with an identity

@@ -7,6 +7,7 @@ background are the page's own.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -243,6 +244,78 @@ def training_curve(points: Sequence[dict[str, Any]]) -> str:
         },
     )
     return _shown(figure, 320, legend=True)
+
+
+def trials(points: Sequence[tuple[int, float | None, str]], *, axis: str) -> str:
+    """Each trial (number, score, what it tried) and the best so far, as a staircase."""
+    done = [point for point in points if point[1] is not None]
+    best, highest = [], -math.inf
+    for _number, score, _text in done:
+        highest = max(highest, float(score or 0.0))
+        best.append(highest)
+    numbers = [number for number, _score, _text in done]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=numbers,
+        y=[score for _number, score, _text in done],
+        name=_("a trial"),
+        mode="markers",
+        marker={"color": COLOURS[0], "size": 9},
+        text=[text for _number, _score, text in done],
+        hovertemplate="%{x}: %{y:.4f}<br>%{text}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=numbers,
+        y=best,
+        name=_("best so far"),
+        mode="lines",
+        line={"color": COLOURS[1], "shape": "hv", "width": 2},
+        hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
+    )
+    figure.update_xaxes(title=_("trial"), dtick=1 if len(done) < 16 else None)
+    figure.update_yaxes(title=axis)
+    return _shown(figure, 320, legend=True)
+
+
+def exposure(
+    names: Sequence[str],
+    shown: Sequence[dict[str, float]],
+    others: Sequence[tuple[str, Sequence[float]]],
+) -> str:
+    """Shares of groups of items: shown, with its interval, beside other shares."""
+    figure = go.Figure()
+    figure.add_bar(
+        y=list(names),
+        x=[each["mean"] for each in shown],
+        name=_("shown"),
+        orientation="h",
+        marker={"color": COLOURS[0]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [each["high"] - each["mean"] for each in shown],
+            "arrayminus": [each["mean"] - each["low"] for each in shown],
+            "color": "#7a8ca5",
+        },
+        hovertemplate="%{y}: %{x:.1%}<extra>%{fullData.name}</extra>",
+    )
+    for place, (name, shares) in enumerate(others, start=1):
+        figure.add_scatter(
+            y=list(names),
+            x=list(shares),
+            name=name,
+            mode="markers",
+            marker={
+                "color": COLOURS[place],
+                "symbol": SYMBOLS[place],
+                "size": 11,
+                "line": {"width": 1, "color": "#ffffff"},
+            },
+            hovertemplate="%{y}: %{x:.1%}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
+    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
+    return _shown(figure, 130 + ROW_PIXELS * len(names), legend=True)
 
 
 def _with_gaps(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from segmentation.admin.base import link_to
 from segmentation.admin.paging import Facts
 from segmentation.models import Event, EventDetail, Identity, Item, ServedList
-from segmentation.templatetags.strata import number
+from segmentation.templatetags.strata import number, pretty_json
 
 
 @admin.register(Event)
@@ -86,6 +87,31 @@ class ServedListAdmin(Facts):
     list_filter = ("purpose",)
     list_select_related = ("run",)
     ordering = ("-served_at",)
+    fields = readonly_fields = (
+        *("recommendation_id", "served_at", "identity_id", "purpose", "placement"),
+        *("list_source", "item_ids"),
+        *("made_by", "data_hash", "parameters", "seed", "code_version"),
+    )
+
+    @admin.display(description=_("model run"))
+    def made_by(self, served: ServedList) -> str:
+        return link_to(served.run)
+
+    @admin.display(description=_("hash of the data"))
+    def data_hash(self, served: ServedList) -> str:
+        return served.run.snapshot.get("hash", "–") if served.run else "–"
+
+    @admin.display(description=_("chosen parameters"))
+    def parameters(self, served: ServedList) -> str:
+        return pretty_json(served.run.chosen_params) if served.run else "–"
+
+    @admin.display(description=_("seed"))
+    def seed(self, served: ServedList) -> str:
+        return str(served.run.seed) if served.run else "–"
+
+    @admin.display(description=_("code version"))
+    def code_version(self, served: ServedList) -> str:
+        return served.run.code_version or "–" if served.run else "–"
 
     @admin.display(description=_("items"))
     def n(self, served: ServedList) -> str:

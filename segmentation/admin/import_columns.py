@@ -61,7 +61,8 @@ class ColumnsPage:
         rules = {"shape": self._shape(), **self.start.rules}
         self.rules_form = RulesForm(self.data, kind=self.kind, rules=rules)
         own = self.start.name or (data or {}).get("own", "")
-        self.keep_form = KeepForm(self.data, kind=self.kind, name=own, own=own)
+        mark = (data or {}).get("save_mark", "")
+        self.keep_form = KeepForm(self.data, kind=self.kind, own=own, mark=mark)
         self.layout = self.layout_form.show(self.seen.detected)
 
     # Where it begins ------------------------------------------------------------------

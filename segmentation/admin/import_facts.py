@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from segmentation.admin import import_words, quality_words
 from segmentation.engine import sentences
 from segmentation.models import ImportJob
+from segmentation.services import consents
 
 PARTS = (
     ("rows_new", gettext_lazy("new")),
@@ -46,6 +47,10 @@ def of(job: ImportJob) -> dict[str, Any]:
         "changed": [
             (name, import_words.label(column), old, new)
             for name, column, old, new in told.get("changes", [])
+        ],
+        "consents": [
+            (consents.label(way), n_yes, n_no)
+            for way, (n_yes, n_no) in told.get("consents", {}).items()
         ],
         "filled": [
             (import_words.label(name), share)

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.contrib import messages
 from django.core import signing
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.forms import Media, Script
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.utils.http import urlencode
@@ -43,8 +44,20 @@ class ImportSteps:
             data, file = form.cleaned_data, form.cleaned_data["file"]
             path = importing.store_upload(file, file.name)
             upload = {name: data[name] for name in ("kind", "source", "mapping")}
-            return self._to_columns(upload | {"path": path, "name": file.name})
-        return self._step(request, "segmentation/admin/import_upload.html", form=form)
+            answer = self._to_columns(upload | {"path": path, "name": file.name})
+            if request.headers.get(FRAGMENT):  # a script follows no redirect itself
+                return JsonResponse({"address": answer["Location"]})
+            return answer
+        if request.headers.get(FRAGMENT):
+            template = "segmentation/admin/import_upload_fields.html"
+            return render(request, template, {"form": form}, status=422)
+        media = self._with_script("upload.js")
+        template = "segmentation/admin/import_upload.html"
+        return self._step(request, template, form=form, media=media)
+
+    def _with_script(self, name: str) -> Media:
+        script: Any = Script(f"segmentation/{name}", defer=True)
+        return self.media + Media(js=[script])  # type: ignore[attr-defined]
 
     def _refuse_strangers(self, request: HttpRequest) -> None:
         if not self.has_add_permission(request):  # type: ignore[attr-defined]
@@ -84,16 +97,13 @@ class ImportSteps:
         except reading.Unreadable as error:
             return self._not_read(request, upload, str(error))
         wants_run = data is not None and data.get("action") == "run"
-        if wants_run and page.is_ready:
-            return self._try_out(request, page)
+        if wants_run and page.is_ready and (went := self._try_out(request, page)):
+            return went
         context = page.context() | {"sealed": sealed, "is_refused": wants_run}
         if request.headers.get(FRAGMENT):
             template = "segmentation/admin/import_columns_form.html"
             return render(request, template, context)
-        live = Media(
-            js=[Script("segmentation/live.js", defer=True)]  # type: ignore[list-item]
-        )
-        context["media"] = self.media + live  # type: ignore[attr-defined]
+        context["media"] = self._with_script("live.js")
         return self._step(request, "segmentation/admin/import_columns.html", **context)
 
     def _not_read(
@@ -115,25 +125,24 @@ class ImportSteps:
         messages.error(request, problem)
         return redirect(self.url("add"))  # type: ignore[attr-defined]
 
-    def _try_out(self, request: HttpRequest, page: ColumnsPage) -> HttpResponse:
-        """Queue the dry run, and keep the mapping where a name was given."""
+    def _try_out(self, request: HttpRequest, page: ColumnsPage) -> HttpResponse | None:
+        """Queue the dry run, and keep the mapping where a name was given.
+
+        None where somebody else kept theirs a moment ago: the page says so.
+        """
         upload = page.upload
         try:
-            job = importing.create_job(
-                upload["kind"],
-                upload["path"],
-                columns=page.columns,
-                source=upload["source"],
-                layout=page.seen.detected.layout.as_json(),
-                rules=page.rules,
-                dry_run=True,
-                original_name=upload["name"],
-                actor=request.user,
-            )
+            with transaction.atomic():
+                job = self._dry_run(request, page)
+                kept = page.keep_form.keep(
+                    job, page.layout_form.chosen(), page.signature
+                )
         except jobs.Refused as error:
             return self._give_up(request, str(error))
-        chosen = page.layout_form.chosen()
-        if kept := page.keep_form.keep(job, chosen, page.signature):
+        except ValidationError as error:
+            page.keep_form.add_error("save_as", error)
+            return None
+        if kept is not None:
             mapping, before = kept
             changes = {"columns": [(before or {}).get("columns"), mapping.columns]}
             word = "change" if before else "add"
@@ -142,6 +151,20 @@ class ImportSteps:
         audit.record(request.user, "dry_run", job, changes)
         tasks.hint(job)
         return redirect(self.url("change", job.pk))  # type: ignore[attr-defined]
+
+    def _dry_run(self, request: HttpRequest, page: ColumnsPage) -> ImportJob:
+        upload = page.upload
+        return importing.create_job(
+            upload["kind"],
+            upload["path"],
+            columns=page.columns,
+            source=upload["source"],
+            layout=page.seen.detected.layout.as_json(),
+            rules=page.rules,
+            dry_run=True,
+            original_name=upload["name"],
+            actor=request.user,
+        )
 
     def _step(self, request: HttpRequest, template: str, **more: Any) -> HttpResponse:
         context = {

@@ -14,6 +14,7 @@ from segmentation.engine import mapping
 from segmentation.engine.mapping.rows import OF_FIELD
 from segmentation.engine.sentences import Sentence
 from segmentation.models import Kind
+from segmentation.services import consents
 from segmentation.services.saying import say
 from segmentation.templatetags.strata import NOTHING, number
 
@@ -64,6 +65,10 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "image": (gettext_lazy("Picture"), gettext_lazy("the address of a picture")),
     "available": (gettext_lazy("In stock"), gettext_lazy("yes or no")),
     "description": (gettext_lazy("Description"), ""),
+    "attributes": (
+        gettext_lazy("All attributes"),
+        gettext_lazy('an object of JSON such as {"colour": "red"}'),
+    ),
     "email": (pgettext_lazy("field", "E-mail"), gettext_lazy("is stored encrypted")),
     "phone": (gettext_lazy("Phone"), gettext_lazy("is stored encrypted")),
     "name": (pgettext_lazy("field", "Name"), gettext_lazy("is stored encrypted")),
@@ -84,7 +89,7 @@ def label(target: str) -> str:
         name = target.removeprefix(mapping.ATTRIBUTES)
         return _("Attribute “%(name)s”") % {"name": name}
     if target.startswith(mapping.CONSENT):
-        name = target.removeprefix(mapping.CONSENT)
+        name = consents.label(target.removeprefix(mapping.CONSENT))
         return _("Consent to %(name)s") % {"name": name}
     return str(FIELDS[target][0]) if target in FIELDS else target
 

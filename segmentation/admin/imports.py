@@ -36,6 +36,9 @@ OVER = (Job.Status.DONE, Job.Status.FAILED, Job.Status.CANCELLED)
 @admin.register(Mapping)
 class MappingAdmin(StrataAdmin):
     form = MappingForm
+    empty_hint = gettext_lazy(
+        "A mapping is kept by name on the page of columns, when you bring a file in."
+    )
     list_display = ("name", "kind")
     list_filter = ("kind",)
     search_fields = ("name",)
@@ -46,6 +49,7 @@ class MappingAdmin(StrataAdmin):
 class ImportJobAdmin(ImportSteps, JobAdmin):
     change_form_template = "segmentation/admin/import.html"
     change_list_template = "segmentation/admin/list_with_add.html"
+    add_label = gettext_lazy("Bring a file in")
     list_display = (
         "__str__",
         "what",
@@ -73,12 +77,6 @@ class ImportJobAdmin(ImportSteps, JobAdmin):
         if job.undone_at is not None:
             return _("%(kind)s, taken back") % {"kind": job.get_kind_display()}
         return str(job.get_kind_display())
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        context = {"add_label": _("Bring a file in"), **(extra_context or {})}
-        return super().changelist_view(request, context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # events say which import brought them
@@ -234,6 +232,7 @@ class UndoJobAdmin(JobAdmin):
     )
     list_filter = ("status",)
     list_select_related = ("job",)
+    empty_hint = gettext_lazy("An import is taken back on its own page.")
     fields = ("of", *RUN_FIELDS)
     readonly_fields = ("of", *RUN_FIELDS)
     ordering = ("-pk",)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from segmentation.models import ModelRun
+from segmentation.services.training import methods
 
-_NAMES = {
-    "popularity": gettext_lazy("Popularity"),
-    "personal_frequency": gettext_lazy("Personal frequency"),
-    "item_knn": gettext_lazy("Item kNN"),
-    "als": gettext_lazy("ALS matrix factorisation"),
-    "ncf": gettext_lazy("Neural CF"),
-}
 _NETWORKS = {"gmf": "GMF", "mlp": "MLP", "neumf": "NeuMF"}
+
+
+def named(name: str) -> str:
+    """What the method of this name is called."""
+    return methods.label(name)
 
 
 def algorithm(run: ModelRun) -> str:
     """``ALS matrix factorisation``, ``Neural CF (GMF)``."""
-    name = str(_NAMES.get(run.algorithm, run.algorithm))
+    name = named(run.algorithm)
     network = run.chosen_params.get("network") or run.params.get("network")
     if not network:
         return name

@@ -90,9 +90,13 @@ def _behaviour() -> Stage:
 
 def _models() -> Stage:
     live = ModelRun.objects.filter(stage=ModelRun.Stage.LIVE).order_by("purpose")
-    runs = list(live.only("algorithm", "purpose", "metrics"))
+    runs = list(live.defer("curve", "trials"))
     figures = [counted(len(runs), _("live model"), _("live models"))]
     notes = [f"{run.purpose}: {names.algorithm(run)}" for run in runs]
+    refreshed = [run.refreshed_at for run in runs if run.refreshed_at]
+    if refreshed:
+        when = {"when": ago(max(refreshed))}
+        notes.append(_("lists refreshed %(when)s") % when)
     url = page("segmentation_modelrun_compare")
     title, note = _("Interest model"), " · ".join(notes)
     return Stage("models", title, url, figures, note, is_empty=not runs)

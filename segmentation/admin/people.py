@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from segmentation.admin import import_words
 from segmentation.admin.base import Deed, ReadOnly, StrataAdmin, badge, link_to
 from segmentation.forms import PairForm
 from segmentation.models import Customer, Identity, Merge
@@ -30,6 +31,7 @@ ADDRESSES = {
 class MergeAdmin(ReadOnly, StrataAdmin):
     change_form_template = "segmentation/admin/with_deeds.html"
     change_list_template = "segmentation/admin/list_with_add.html"
+    add_label = gettext_lazy("Find who is who")
     list_display = ("__str__", "stays", "went_in", "reason", "stands", "merged_at")
     list_select_related = ("kept", "merged")
     list_filter = ("reason", ("undone_at", admin.EmptyFieldListFilter))
@@ -39,12 +41,6 @@ class MergeAdmin(ReadOnly, StrataAdmin):
     readonly_fields = ("stays", "went_in", "names")
     ordering = ("-pk",)
     actions = None
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        context = {"add_label": _("Find who is who"), **(extra_context or {})}
-        return super().changelist_view(request, context)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("segmentation.add_merge")
@@ -156,7 +152,8 @@ def told_about(customer: Customer) -> list[dict[str, Any]]:
             if values.get(name)
         ]
         differ = len({str(cell["value"]) for cell in said}) > 1
-        lines.append({"field": name, "said": said, "differ": differ})
+        label = import_words.label(name)
+        lines.append({"field": label, "said": said, "differ": differ})
     return lines
 
 

@@ -111,6 +111,10 @@ class SuspicionAdmin(StrataAdmin):
     list_select_related = ("customer",)
     search_fields = ("customer__identities__external_id",)
     search_help_text = gettext_lazy("Customer id in a source")
+    empty_hint = gettext_lazy(
+        "Who behaves like a bot, a till or a reseller is found when you look at "
+        "the data, under “Data quality”."
+    )
     fields = (
         "whom",
         "known_as",

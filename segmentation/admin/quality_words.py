@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from segmentation.admin import import_words
 from segmentation.models import Kind
 from segmentation.templatetags.strata import number, share
 
@@ -41,6 +42,42 @@ def kind(value: int) -> str:
     return str(Kind(value).label) if value in Kind.values else str(value)
 
 
+EVIDENCE = {
+    "events_per_day": gettext_lazy(
+        "%(value)s events on a day with any; the shop's median is %(median)s."
+    ),
+    "items_per_hour": gettext_lazy(
+        "%(value)s different items in an hour with any; "
+        "the shop's median is %(median)s."
+    ),
+    "hours_per_day": gettext_lazy(
+        "At it in %(value)s hours of a day; the shop's median is %(median)s."
+    ),
+    "burst": gettext_lazy(
+        "%(value)s deeds within one second at most; the shop's median is %(median)s."
+    ),
+    "busiest_day": gettext_lazy(
+        "%(value)s deeds on the busiest day; the shop's median is %(median)s."
+    ),
+    "orders_per_day": gettext_lazy(
+        "%(value)s orders on a day with any event; the shop's median is %(median)s."
+    ),
+    "lines_per_order": gettext_lazy(
+        "%(value)s lines in an order; the shop's median is %(median)s."
+    ),
+    "quantity_per_line": gettext_lazy(
+        "%(value)s pieces of an item bought at a time; the shop's median is %(median)s."
+    ),
+    "night_share": gettext_lazy(
+        "%(value)s of events between midnight and five; "
+        "the shop's median is %(median)s."
+    ),
+    "one_kind_share": gettext_lazy(
+        "%(value)s of events are of one kind; the shop's median is %(median)s."
+    ),
+}
+
+
 def evidence(line: dict[str, Any]) -> str:
     """One reason for a suspicion: the customer's rate and the shop's median."""
     feature = line.get("feature")
@@ -48,49 +85,14 @@ def evidence(line: dict[str, Any]) -> str:
         "value": _figure(feature, line.get("value")),
         "median": _figure(feature, line.get("median")),
     }
-    texts = {
-        "events_per_day": _(
-            "%(value)s events on a day with any; the shop's median is %(median)s."
-        ),
-        "items_per_hour": _(
-            "%(value)s different items in an hour with any; "
-            "the shop's median is %(median)s."
-        ),
-        "hours_per_day": _(
-            "At it in %(value)s hours of a day; the shop's median is %(median)s."
-        ),
-        "burst": _(
-            "%(value)s deeds within one second at most; "
-            "the shop's median is %(median)s."
-        ),
-        "busiest_day": _(
-            "%(value)s deeds on the busiest day; the shop's median is %(median)s."
-        ),
-        "orders_per_day": _(
-            "%(value)s orders on a day with any event; the shop's median is %(median)s."
-        ),
-        "lines_per_order": _(
-            "%(value)s lines in an order; the shop's median is %(median)s."
-        ),
-        "quantity_per_line": _(
-            "%(value)s pieces of an item bought at a time; "
-            "the shop's median is %(median)s."
-        ),
-        "night_share": _(
-            "%(value)s of events between midnight and five; "
-            "the shop's median is %(median)s."
-        ),
-        "one_kind_share": _(
-            "%(value)s of events are of one kind; the shop's median is %(median)s."
-        ),
-    }
-    return texts[str(feature)] % words if feature in texts else ""
+    return str(EVIDENCE[str(feature)]) % words if feature in EVIDENCE else ""
 
 
 def _figure(feature: Any, value: Any) -> str:
     if feature in SHARES:
         return share(value, 0)
-    return number(value, 0 if value is None or value >= 100 else 1)
+    is_whole = value is None or value >= 100 or value == int(value)
+    return number(value, 0 if is_whole else 1)
 
 
 def findings(report: dict[str, Any]) -> list[Sentence]:
@@ -260,7 +262,7 @@ def of_file(quality: dict[str, Any]) -> list[Sentence]:
     ]
     told = [sentence for sentence in found if sentence is not None]
     for name, amounts in quality.get("out_of_range", {}).items():
-        told += _amounts(name, amounts)
+        told += _amounts(import_words.label(name), amounts)
     return told
 
 

@@ -8,18 +8,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import tasks
-from segmentation.admin import charts, model_table, names
+from segmentation.admin import going_live, model_table, names, run_page
 from segmentation.admin.base import Deed, badge
 from segmentation.admin.jobs import RUN_FIELDS, RUN_FIELDSET, JobAdmin
 from segmentation.forms import TrainForm
 from segmentation.models import Job, ModelRun
-from segmentation.services import audit, jobs, registry, training
+from segmentation.services import audit, jobs, training
 from segmentation.templatetags.strata import duration, number
 
 FACTS = (
@@ -37,11 +38,15 @@ FACTS = (
     "gate",
     "artifact",
 )
+LOOKS = (
+    ("segmentation_item_neighbours", gettext_lazy("Which items it takes as alike")),
+    ("segmentation_customer_list", gettext_lazy("A customer's list with reasons")),
+)
 STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 
 
 @admin.register(ModelRun)
-class ModelRunAdmin(JobAdmin):
+class ModelRunAdmin(going_live.GoingLive, JobAdmin):
     change_form_template = "segmentation/admin/run.html"
     list_display = (
         "called",
@@ -66,6 +71,7 @@ class ModelRunAdmin(JobAdmin):
     def get_urls(self) -> list[Any]:
         return [
             self.page("compare/", self.compare_view, "compare"),
+            self.page("<int:object_id>/learning/", self.learning_view, "learning"),
             *super().get_urls(),
         ]
 
@@ -84,7 +90,7 @@ class ModelRunAdmin(JobAdmin):
                 raise PermissionDenied
             if form.is_valid() and self._train(request, form):
                 return redirect(self.url("compare"))
-        runs = list(ModelRun.objects.defer("curve").order_by("-pk")[:200])
+        runs = list(ModelRun.objects.defer("curve", "trials").order_by("-pk")[:200])
         unfinished = (Job.Status.QUEUED, Job.Status.RUNNING)
         context = {
             **self.admin_site.each_context(request),
@@ -121,47 +127,35 @@ class ModelRunAdmin(JobAdmin):
         return True
 
     def get_deeds(self) -> list[Deed]:
-        return [
-            Deed(
-                "promote",
-                gettext_lazy("Make live"),
-                self._promote,
-                lambda run: _can_live(run) and run.stage == run.Stage.CANDIDATE,
-                style="main",
-                is_recorded=True,
-            ),
-            Deed(
-                "roll_back",
-                gettext_lazy("Roll back to this run"),
-                self._promote,
-                lambda run: _can_live(run) and run.stage == run.Stage.RETIRED,
-                style="main",
-                is_recorded=True,
-            ),
-            *super().get_deeds(),
-        ]
-
-    def _promote(self, request: HttpRequest, run: ModelRun) -> str:
-        former = registry.promote(run, actor=request.user)
-        words = {"run": run, "purpose": run.purpose, "former": former}
-        if former is None:
-            return _("%(run)s is live for “%(purpose)s”.") % words
-        return _("%(run)s is live for “%(purpose)s”; it replaced %(former)s.") % words
+        return [*self.live_deeds(), *super().get_deeds()]
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        curve = [p for p in row.curve or () if p.get("loss") or p.get("metric")]
-        measured = [
-            (task, name, model_table.cell(row.metrics[task], name))
-            for task in ("again", "discover")
-            if isinstance(row.metrics.get(task), dict)
-            for name in model_table.MEASURES
-        ]
-        return super().row_context(request, row) | {
-            "measured": measured,
-            "curve": charts.training_curve(curve) if len(curve) > 1 else "",
-            "curve_points": curve,
+        shown = super().row_context(request, row) | run_page.context(row)
+        return shown | {
             "compare_url": self.url("compare"),
+            "learning_url": self.url("learning", row.pk),
+            "links": self._links(row),
         }
+
+    def learning_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The fragment that shows how a run learns while it does."""
+        run = self.row_or_refuse(request, object_id)
+        context = {
+            "curve": run_page.curve(run),
+            "trials": run_page.trials(run),
+            "is_over": self.progress_context(run)["is_over"],
+        }
+        return render(request, "segmentation/admin/run_learning.html", context)
+
+    def _links(self, run: ModelRun) -> list[tuple[Any, str]]:
+        """Pages that look into the model, where this install has them."""
+        found = []
+        for name, words in LOOKS:
+            try:
+                found.append((words, f"{reverse(f'admin:{name}')}?run={run.pk}"))
+            except NoReverseMatch:
+                continue
+        return found if run.artifact else []
 
     @admin.display(description=gettext_lazy("model run"), ordering="pk")
     def called(self, run: ModelRun) -> str:
@@ -185,13 +179,8 @@ class ModelRunAdmin(JobAdmin):
 
     def _ndcg(self, run: ModelRun, task: str) -> str:
         measured = run.metrics.get(task)
-        cell = model_table.cell(measured, "ndcg") if measured else {"mean": None}
-        return number(cell["mean"], 3)
+        return number(run_page.cell(measured, "ndcg")["mean"], 3)
 
     @admin.display(description=gettext_lazy("took"))
     def took(self, run: ModelRun) -> str:
         return duration(run.seconds)
-
-
-def _can_live(run: ModelRun) -> bool:
-    return bool(run.artifact) and run.status == Job.Status.DONE

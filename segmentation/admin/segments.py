@@ -33,6 +33,7 @@ STAGE_TONES = {"live": "good", "candidate": "wait", "retired": "plain"}
 class SegmentSetAdmin(JobAdmin):
     change_form_template = "segmentation/admin/segment_set.html"
     change_list_template = "segmentation/admin/list_with_add.html"
+    add_label = gettext_lazy("Divide customers")
     is_editable = True
     list_display = (
         "__str__",
@@ -54,12 +55,6 @@ class SegmentSetAdmin(JobAdmin):
         segments = Segment.objects.only("pk", "segment_set_id")
         rows = super().get_queryset(request)
         return rows.prefetch_related(Prefetch("segments", segments))
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
-    ) -> HttpResponse:
-        context = {"add_label": _("Divide customers"), **(extra_context or {})}
-        return super().changelist_view(request, context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -138,6 +133,7 @@ class SegmentAdmin(Exporting, StrataAdmin):
     )
     list_filter = ("segment_set__stage", "segment_set__method")
     list_select_related = ("segment_set",)
+    empty_hint = gettext_lazy("Customers are divided under “Segment sets”.")
     search_fields = ("name",)
     fields = ("name", "segment_set", "label", "size")
     readonly_fields = fields[1:]

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from segmentation import conf, tasks
@@ -106,10 +107,7 @@ if apps.is_installed("import_export"):
                     "url": _page_of(job),
                     "facts": import_facts.of(job),
                     "columns": [
-                        (
-                            import_words.label(target),
-                            mapping.read_column(target, spec).name,
-                        )
+                        (import_words.label(target), _column_name(target, spec))
                         for target, spec in job.columns.items()
                     ],
                 }
@@ -138,6 +136,13 @@ else:
 
     class SmallTables(Exporting):  # type: ignore[no-redef]
         """A host without import-export: the importer's own page is the door."""
+
+
+def _column_name(target: str, spec: Any) -> str:
+    column = mapping.read_column(target, spec)
+    if column.headers:
+        return column.name
+    return _("the same in every row: %(value)s") % {"value": column.constant}
 
 
 def _page_of(job: ImportJob | None = None) -> str:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from segmentation.api.problems import Problem
 from segmentation.models import Identity
-from segmentation.services import access, identities
+from segmentation.services import access, identities, serving
 
 TOKEN_HEADER = "X-Customer-Token"
 
@@ -68,6 +68,13 @@ class Person:
         """The identity, if it is known already and the key may read about it."""
         found = identities.find(key.source, self.customer, self.visitor)
         return found if found and self._may_be_read(found, key) else None
+
+    def known(self, key: access.Key, purpose: str = "") -> serving.Person | None:
+        """The same as ``serving`` wants it, in one query with what their list lacks."""
+        found = serving.find(key.source, self.customer, self.visitor, purpose)
+        if found is None or self.customer or not key.is_publishable:
+            return found
+        return None if found.is_named else found
 
     def new_identity(self, key: access.Key) -> Identity | None:
         """The same, made if need be: for calls that count what a person has seen."""

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -21,11 +22,24 @@ from segmentation.api.authentication import TOKEN_HEADER, HasScope, KeyAuthentic
 from segmentation.api.throttling import KeyRate
 from segmentation.services import access
 
+PLAIN_ACCEPT = (None, "*/*", "application/json")
 PREFLIGHT_SECONDS = 600
 ALLOWED_HEADERS = f"Authorization, Content-Type, {TOKEN_HEADER}"
 EXPOSED_HEADERS = (
     "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 )
+
+
+class OnlyJson(DefaultContentNegotiation):
+    """There is one renderer; what most callers send needs no weighing."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        accepted = request.META.get("HTTP_ACCEPT")
+        if accepted in PLAIN_ACCEPT and "format" not in request.META["QUERY_STRING"]:
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
 
 
 class StorefrontView(APIView):
@@ -40,6 +54,7 @@ class StorefrontView(APIView):
     throttle_classes = (KeyRate,)
     renderer_classes = (JSONRenderer,)
     parser_classes = (JSONParser,)
+    content_negotiation_class = OnlyJson
     metadata_class = None
     schema = AutoSchema()
 

@@ -22,6 +22,8 @@ ID_LENGTH = 120
 
 # What a shop may report; the other kinds are written by Strata itself.
 SHOP_KINDS = tuple(kind.name.lower() for kind in Kind if kind < Kind.MESSAGE_ACCEPTED)
+MAX_WIDGETS = 10
+WIDGET_KINDS = ("recommendations", "similar", "bought_together")
 LIST_PURPOSES = (Purpose.DISCOVER.value, Purpose.AGAIN.value)
 
 CUSTOMER_TOKEN = OpenApiParameter(
@@ -41,6 +43,12 @@ class ExternalId(StringConverter):
 register_converter(ExternalId, "external")
 
 
+def id_list(texts: list[str]) -> list[str]:
+    """Item ids, separated by commas in one text or one a text."""
+    ids = texts[0].split(",") if len(texts) == 1 else texts
+    return [text.strip() for text in ids if text.strip()]
+
+
 @extend_schema_field(OpenApiTypes.STR)
 class IdListField(serializers.Field):
     """``exclude=a,b`` or ``exclude=a&exclude=b`` in a query string."""
@@ -50,9 +58,7 @@ class IdListField(serializers.Field):
         return texts or serializers.empty
 
     def to_internal_value(self, data: list[str]) -> list[str]:
-        ids = data[0].split(",") if len(data) == 1 else data
-        # No item has an id with NUL in it, and PostgreSQL takes no such text.
-        return [text.strip() for text in ids if text.strip() and "\0" not in text]
+        return id_list(data)
 
     def to_representation(self, value: list[str]) -> str:
         return ",".join(value)
@@ -73,7 +79,9 @@ class WhoSerializer(serializers.Serializer):
     )
 
 
-class SimilarQuerySerializer(WhoSerializer):
+class WishSerializer(serializers.Serializer):
+    """What a list may hold; the same in a query and in a widget of a batch."""
+
     n = serializers.IntegerField(min_value=1, max_value=MAX_ITEMS, default=10)
     placement = serializers.CharField(
         max_length=60,
@@ -81,18 +89,79 @@ class SimilarQuerySerializer(WhoSerializer):
         allow_blank=True,
         help_text=_("Where the list will stand; kept with it."),
     )
-
-
-class ListQuerySerializer(SimilarQuerySerializer):
-    purpose = serializers.ChoiceField(LIST_PURPOSES, default=Purpose.DISCOVER.value)
     category = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    exclude = IdListField(
-        required=False, help_text=_("Item ids, separated by commas or repeated.")
-    )
     max_price = serializers.FloatField(min_value=0, required=False)
     in_stock = serializers.BooleanField(
         default=True, help_text=_("Only what is available.")
     )
+    diversity = serializers.FloatField(
+        min_value=0,
+        max_value=1,
+        default=0.0,
+        help_text=_("0: the best first. 1: each as unlike the others as can be."),
+    )
+    max_per_category = serializers.IntegerField(
+        min_value=1, max_value=MAX_ITEMS, required=False
+    )
+    max_per_brand = serializers.IntegerField(
+        min_value=1, max_value=MAX_ITEMS, required=False
+    )
+
+
+class AnyListQuerySerializer(WishSerializer):
+    exclude = IdListField(
+        required=False, help_text=_("Item ids, separated by commas or repeated.")
+    )
+
+
+class SimilarQuerySerializer(WhoSerializer, AnyListQuerySerializer):
+    pass
+
+
+class ListQuerySerializer(WhoSerializer, AnyListQuerySerializer):
+    purpose = serializers.ChoiceField(LIST_PURPOSES, default=Purpose.DISCOVER.value)
+
+
+class SegmentListQuerySerializer(AnyListQuerySerializer):
+    purpose = serializers.ChoiceField(LIST_PURPOSES, default=Purpose.DISCOVER.value)
+
+
+class WidgetSerializer(WishSerializer):
+    """One list of a page."""
+
+    name = serializers.CharField(
+        max_length=60, help_text=_("Comes back with the list.")
+    )
+    kind = serializers.ChoiceField(WIDGET_KINDS, default=WIDGET_KINDS[0])
+    purpose = serializers.ChoiceField(LIST_PURPOSES, default=Purpose.DISCOVER.value)
+    item_id = serializers.CharField(
+        max_length=ID_LENGTH,
+        required=False,
+        help_text=_("Of the page's item, for the kinds about one."),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["kind"] != WIDGET_KINDS[0] and not attrs.get("item_id"):
+            raise serializers.ValidationError(
+                {"item_id": _("A widget of this kind needs the item of its page.")}
+            )
+        return attrs
+
+
+class BatchSerializer(WhoSerializer):
+    widgets = WidgetSerializer(many=True, allow_empty=False, max_length=MAX_WIDGETS)
+    exclude = serializers.ListField(
+        child=serializers.CharField(max_length=ID_LENGTH),
+        required=False,
+        max_length=1000,
+        help_text=_("Item ids that no widget may hold."),
+    )
+
+    def validate_widgets(self, widgets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        names = [widget["name"] for widget in widgets]
+        if len(set(names)) < len(names):
+            raise serializers.ValidationError(_("Each widget needs a name of its own."))
+        return widgets
 
 
 class ReasonSerializer(serializers.Serializer):
@@ -104,6 +173,9 @@ class ReasonSerializer(serializers.Serializer):
 class ListedItemSerializer(serializers.Serializer):
     item_id = serializers.CharField()
     score = serializers.FloatField()
+    step = serializers.CharField(
+        help_text=_("Where this item came from: the list's source, or the rules.")
+    )
     reason = ReasonSerializer()
 
 
@@ -114,6 +186,14 @@ class ListSerializer(serializers.Serializer):
     model_run = serializers.IntegerField(allow_null=True)
     source = serializers.CharField(help_text=_("How the list was made."))
     items = ListedItemSerializer(many=True)
+
+
+class WidgetListSerializer(ListSerializer):
+    name = serializers.CharField()
+
+
+class WidgetListsSerializer(serializers.Serializer):
+    widgets = WidgetListSerializer(many=True)
 
 
 class EventSerializer(WhoSerializer):

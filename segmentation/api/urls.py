@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from django.urls import path
 
-from segmentation.api import pages, views
+from segmentation.api import pages, recommending, views
 
 urlpatterns = [
     path("events/", views.Events.as_view(), name="api-events"),
     path(
-        "recommendations/", views.Recommendations.as_view(), name="api-recommendations"
+        "recommendations/",
+        recommending.Recommendations.as_view(),
+        name="api-recommendations",
     ),
+    path("recommendations/batch/", recommending.Batch.as_view(), name="api-batch"),
     path(
         "items/<external:item_id>/similar/",
-        views.SimilarItems.as_view(),
+        recommending.SimilarItems.as_view(),
         name="api-similar",
     ),
+    path(
+        "items/<external:item_id>/bought-together/",
+        recommending.BoughtTogether.as_view(),
+        name="api-bought-together",
+    ),
     path("segments/", views.Segments.as_view(), name="api-segments"),
+    path(
+        "segments/<int:segment_id>/recommendations/",
+        recommending.SegmentRecommendations.as_view(),
+        name="api-segment-recommendations",
+    ),
     path(
         "customers/<external:customer_id>/segments/",
         views.CustomerSegments.as_view(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,13 +11,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from segmentation import queries
-from segmentation.api import incoming, lists, serializers
-from segmentation.api.authentication import person
+from segmentation import conf, queries
+from segmentation.api import incoming, serializers
 from segmentation.api.base import StorefrontView
 from segmentation.api.problems import documented
-from segmentation.models import Customer, Item, Purpose, Segment
-from segmentation.services import access, events, recommending
+from segmentation.models import Customer, Segment
+from segmentation.services import access, events
 from segmentation.services.access import Scope
 
 
@@ -50,63 +48,6 @@ class Events(StorefrontView):
         return Response(body, status=207 if errors else 200)
 
 
-class Recommendations(StorefrontView):
-    scope = Scope.LISTS
-
-    @extend_schema(
-        operation_id="recommendations",
-        parameters=[serializers.ListQuerySerializer, serializers.CUSTOMER_TOKEN],
-        responses={200: serializers.ListSerializer, **documented()},
-    )
-    def get(self, request: Request) -> Response:
-        """A list for one person; somebody unknown gets what is popular."""
-        asked = _LIST_QUERY.run_validation(request.query_params)
-        who = person(request, asked.get("customer_id"), asked.get("visitor_id"))
-        identity = who.identity(request.user)
-        answer = recommending.recommend_for(
-            identity.customer_id if identity else None,
-            n=asked["n"],
-            purpose=asked["purpose"],
-            category=asked.get("category") or None,
-            exclude=asked.get("exclude", ()),
-            max_price=asked.get("max_price"),
-            in_stock=asked["in_stock"],
-        )
-        served = recommending.log_served(
-            answer,
-            identity.pk if identity else None,
-            asked["purpose"],
-            asked["placement"],
-        )
-        return Response(lists.as_body(answer, served))
-
-
-class SimilarItems(StorefrontView):
-    scope = Scope.LISTS
-
-    @extend_schema(
-        operation_id="similar_items",
-        parameters=[serializers.SimilarQuerySerializer, serializers.CUSTOMER_TOKEN],
-        responses={200: serializers.ListSerializer, **documented()},
-    )
-    def get(self, request: Request, item_id: str) -> Response:
-        """Items that the same people are interested in."""
-        asked = _SIMILAR_QUERY.run_validation(request.query_params)
-        who = person(request, asked.get("customer_id"), asked.get("visitor_id"))
-        identity = who.identity(request.user)
-        item = Item.objects.filter(external_id=item_id).only("pk").first()
-        if item is None:
-            raise Http404(_("There is no item “%(id)s”.") % {"id": item_id})
-        answer = recommending.similar_to(item.pk, asked["n"])
-        served = recommending.log_served(
-            answer,
-            identity.pk if identity else None,
-            Purpose.SIMILAR.value,
-            asked["placement"],
-        )
-        return Response(lists.as_body(answer, served))
-
-
 class Segments(StorefrontView):
     scope = Scope.SEGMENTS
 
@@ -117,7 +58,7 @@ class Segments(StorefrontView):
     def get(self, request: Request) -> Response:
         """The interest segments in use, less those too small to be named."""
         rows = Segment.objects.filter(
-            segment_set__stage="live", size__gte=minimum_size()
+            segment_set__stage="live", size__gte=conf.min_segment_size()
         ).select_related("segment_set")
         return Response(_segments(list(rows.order_by("segment_set_id", "label"))))
 
@@ -133,7 +74,9 @@ class CustomerSegments(StorefrontView):
         """The segments that a customer is in, less those too small to be named."""
         customer = _customer(request, customer_id)
         rows = queries.segments_of(customer.pk)
-        return Response(_segments([s for s in rows if s.size >= minimum_size()]))
+        return Response(
+            _segments([s for s in rows if s.size >= conf.min_segment_size()])
+        )
 
 
 class CustomerToken(StorefrontView):
@@ -156,16 +99,6 @@ class CustomerToken(StorefrontView):
         )
         body = {"customer_token": token, "expires_at": expires_at}
         return Response(body, status=201)
-
-
-def minimum_size() -> int:
-    """Segments of fewer people are never named to a storefront."""
-    return getattr(settings, "STRATA_MIN_SEGMENT_SIZE", 20)
-
-
-# Made once: a serializer copies all its fields when it is made, on every call else.
-_LIST_QUERY = serializers.ListQuerySerializer()
-_SIMILAR_QUERY = serializers.SimilarQuerySerializer()
 
 
 def _customer(request: Request, external_id: str) -> Customer:

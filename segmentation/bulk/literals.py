@@ -40,5 +40,12 @@ def as_json(value: str, column: str) -> str:
     return value
 
 
+def json_over(below: str, above: str) -> str:
+    """A JSON object with the members of another over its own; NULL changes nothing."""
+    if is_postgres():
+        return f"({below} || coalesce(CAST({above} AS jsonb), '{{}}'::jsonb))"
+    return f"json_patch({below}, coalesce({above}, '{{}}'))"
+
+
 def as_jsons(columns: dict[str, str]) -> str:
     return ", ".join(as_json(value, name) for name, value in columns.items())

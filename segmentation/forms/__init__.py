@@ -5,6 +5,7 @@ from segmentation.forms.columns import ColumnForm
 from segmentation.forms.layouts import LayoutForm
 from segmentation.forms.mappings import KeepForm, MappingForm
 from segmentation.forms.people import PairForm
+from segmentation.forms.plans import OverruleForm, PlanForm
 from segmentation.forms.rules import RulesForm
 from segmentation.forms.training import DivideForm, TrainForm
 from segmentation.forms.uploading import SmallFileForm, UploadForm, seal, unseal
@@ -16,7 +17,9 @@ __all__ = [
     "KeepForm",
     "LayoutForm",
     "MappingForm",
+    "OverruleForm",
     "PairForm",
+    "PlanForm",
     "RulesForm",
     "SmallFileForm",
     "TrainForm",

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from segmentation.services.importing import reading
-from segmentation.services.importing.reading.layout import TEXT_FORMATS, WORDS
+from segmentation.services.importing.reading.layout import JSON_FORMATS, WORDS
 
 NONE = "none"  # a choice of nothing, where “” means: find it out
 TAB = "tab"
@@ -64,6 +64,7 @@ FORMATS = {
     "xlsx": gettext_lazy("Excel workbook"),
     "parquet": gettext_lazy("Parquet"),
 }
+FREE = ("encoding", "sheet", "delimiter", "lines")  # of which we do not know all
 PACKINGS = {"gzip": "gzip", "zip": "zip"}
 CHOICES: dict[str, dict[str, Any]] = {
     "encoding": ENCODINGS,
@@ -72,6 +73,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "escape": ESCAPES,
     "has_header": HEADERS,
     "sheet": {},
+    "lines": {NONE: gettext_lazy("nowhere: each object is one row")},
     "format": FORMATS,
     "packing": PACKINGS,
 }
@@ -86,6 +88,7 @@ class LayoutForm(forms.Form):
     escape = forms.ChoiceField(required=False)
     has_header = forms.ChoiceField(required=False)
     sheet = forms.ChoiceField(required=False)
+    lines = forms.ChoiceField(required=False)
     prefix = "layout"
 
     def __init__(
@@ -103,11 +106,13 @@ class LayoutForm(forms.Form):
             # What the file is, is found later; then its choices are narrowed.
             field.choices = self._choices(name)  # type: ignore[attr-defined]
 
-    def _choices(self, name: str, found: str = "") -> list[tuple[str, Any]]:
-        known = dict(CHOICES[name])
+    def _choices(
+        self, name: str, found: str = "", also: Iterable[str] = ()
+    ) -> list[tuple[str, Any]]:
+        known = dict(CHOICES[name]) | {value: value for value in also}
         known |= {sheet: sheet for sheet in self.sheets if name == "sheet"}
         given = self.data.get(self.add_prefix(name)) or self.initial.get(name)
-        if given and given not in known and name in ("encoding", "sheet", "delimiter"):
+        if given and given not in known and name in FREE:
             known[given] = given
         return [("", found or _("as it is found")), *known.items()]
 
@@ -131,6 +136,8 @@ class LayoutForm(forms.Form):
             value = _coded(name, layout[name])
             if name == "packing" and not value:
                 continue
+            if name == "lines" and not {*detected.choices.get(name, ()), *doubts}:
+                continue
             known = {str(key): text for key, text in CHOICES[name].items()}
             found = str(known.get(value, value))
             line: dict[str, Any] = {
@@ -141,7 +148,9 @@ class LayoutForm(forms.Form):
             if name in self.fields:
                 line["field"] = self[name]
                 self.fields[name].choices = self._choices(  # type: ignore[attr-defined]
-                    name, _("as found: %(what)s") % {"what": found}
+                    name,
+                    _("as found: %(what)s") % {"what": found},
+                    detected.choices.get(name, ()),
                 )
             if name in doubts:
                 self._ask(name, [_coded(name, each) for each in doubts[name]], known)
@@ -161,7 +170,7 @@ def _named(layout: reading.Layout) -> tuple[str, ...]:
         return ("encoding", "delimiter", "quote", "escape", "has_header")
     if layout.format == "xlsx":
         return ("sheet", "has_header")
-    return ("encoding",) if layout.format in TEXT_FORMATS else ()
+    return ("encoding", "lines") if layout.format in JSON_FORMATS else ()
 
 
 def _coded(name: str, value: Any) -> str:
@@ -170,7 +179,7 @@ def _coded(name: str, value: Any) -> str:
         return str(value).lower()
     if value == "\t":
         return TAB
-    return NONE if value == "" and name in ("quote", "escape") else str(value)
+    return NONE if value == "" and name in ("quote", "escape", "lines") else str(value)
 
 
 def _meant(value: str) -> Any:

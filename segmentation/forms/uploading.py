@@ -38,18 +38,20 @@ class FileForm(forms.Form):
         names = Source.objects.order_by("-trust").values_list("name", flat=True)
         self.source_names = list(names[:50])
         self.fields["source"].widget.attrs["list"] = "st-sources"
-        limit = number(conf.import_limit("MAX_MB"))
-        most = _("At most %(limit)s MB.") % {"limit": limit}
+        self.most_mb = conf.import_limit("MAX_MB")
+        self.too_large = self._too_large("{n}")
+        most = _("At most %(limit)s MB.") % {"limit": number(self.most_mb)}
         self.fields["file"].help_text = f"{self.fields['file'].help_text} {most}"
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        limit = conf.import_limit("MAX_MB")
-        if file.size > limit * 2**20:
-            text = _("The file has %(n)s MB; at most %(limit)s MB can be uploaded.")
-            words = {"n": number(file.size // 2**20), "limit": number(limit)}
-            raise forms.ValidationError(text % words)
+        if file.size > self.most_mb * 2**20:
+            raise forms.ValidationError(self._too_large(number(file.size // 2**20)))
         return file
+
+    def _too_large(self, n: str) -> str:
+        text = _("The file has %(n)s MB; at most %(limit)s MB can be uploaded.")
+        return text % {"n": n, "limit": number(self.most_mb)}
 
 
 class UploadForm(FileForm):

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('segmentation', '0005_home_of_the_merged'),
+        ('segmentation', '0006_told_and_erased'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

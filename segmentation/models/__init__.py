@@ -31,9 +31,11 @@ from segmentation.models.jobs import Job
 from segmentation.models.lists import ListRule, ServedList
 from segmentation.models.people import (
     CustomerClaim,
+    Erasure,
     Merge,
     QualityReport,
     Suspicion,
+    Telling,
 )
 from segmentation.models.runs import ListRefresh, ModelRun, Purpose, TrainingPlan
 from segmentation.models.segments import (
@@ -51,6 +53,7 @@ __all__ = [
     "Category",
     "Customer",
     "CustomerClaim",
+    "Erasure",
     "Event",
     "EventClaim",
     "EventDetail",
@@ -80,6 +83,7 @@ __all__ = [
     "SigningSecret",
     "Source",
     "Suspicion",
+    "Telling",
     "TrainingPlan",
     "UndoJob",
 ]

@@ -124,7 +124,16 @@ class Customer(models.Model):
     timezone = models.CharField(_("time zone"), max_length=50, blank=True)
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     # What somebody who said no did is not learned from; they see what everybody sees.
-    personalised = models.BooleanField(_("may be personalised"), db_default=True)
+    personalised = models.BooleanField(
+        _("may be personalised"),
+        db_default=True,
+        help_text=_(
+            "Without it, nothing is learned from this customer, who sees what is "
+            "popular and is in no interest segment."
+        ),
+    )
+    # The import that brought the no, so that taking it back takes that back as well.
+    refused_in = models.BigIntegerField(null=True, blank=True, editable=False)
     import_id = models.BigIntegerField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("known since"))
     updated_at = models.DateTimeField(_("updated"), auto_now=True)

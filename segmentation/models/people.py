@@ -38,6 +38,32 @@ class CustomerClaim(models.Model):
         return f"{self.source_id} {self.customer_id}"
 
 
+class Telling(models.Model):
+    """What one import told about a customer: a layer of the claim of its source.
+
+    A later import of the source lies over an earlier one, field by field. So taking
+    one of them back, in any order, leaves exactly what the others told.
+    """
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="tellings")
+    source = models.ForeignKey(Source, models.PROTECT, related_name="+")
+    values = EncryptedField(_("values"))
+    told_at = models.DateTimeField(_("told"))
+    import_id = models.IntegerField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("what an import told about a customer")
+        verbose_name_plural = _("what imports told about customers")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["import_id", "customer"], name="one_telling_an_import"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.import_id} {self.customer_id}"
+
+
 class Merge(models.Model):
     """Two customers that were found to be one; taking it back moves names only."""
 
@@ -149,3 +175,27 @@ class QualityReport(Job):
 
     def __str__(self) -> str:
         return f"{self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Erasure(Job):
+    """What is left to do for a person whose rows are gone: files, exports, models.
+
+    ``person`` is what files may call them, encrypted, and is emptied when all is done.
+    """
+
+    task = "segmentation.tasks.finish_erasure"
+
+    number = models.BigIntegerField(_("customer"))  # who was; bare, so no use of them
+    person = EncryptedField(blank=True, editable=False)
+    erased_at = models.DateTimeField(_("erased"))
+    rows = models.JSONField(_("rows"), default=dict, editable=False)
+    files = models.JSONField(_("files and models"), default=dict, editable=False)
+    remains = models.JSONField(_("what remains"), default=list, editable=False)
+
+    class Meta:
+        verbose_name = _("erasure of a customer")
+        verbose_name_plural = _("erasures of customers")
+        indexes = [models.Index(fields=["status"], name="erasure_status")]
+
+    def __str__(self) -> str:
+        return _("erasure of customer %(id)s") % {"id": self.number}

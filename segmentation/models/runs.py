@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from segmentation.models.jobs import Job
@@ -61,6 +62,7 @@ class ModelRun(Job):
     class Meta:
         verbose_name = _("model run")
         verbose_name_plural = _("model runs")
+        permissions = [("overrule_gate", _("Can overrule the gate of a model"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["purpose"],
@@ -107,6 +109,10 @@ class TrainingPlan(models.Model):
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # A change of the plan makes nothing due that passed before it.
+    counts_from = models.DateTimeField(
+        _("counts from"), default=timezone.now, editable=False
+    )
 
     class Meta:
         verbose_name = _("training plan")

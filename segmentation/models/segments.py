@@ -55,7 +55,10 @@ class SegmentSet(Job):
         indexes = [models.Index(fields=["status"], name="segment_set_status")]
 
     def __str__(self) -> str:
-        return self.name or f"{self.method} {self.pk}"
+        """The name somebody gave it, else ours in the language of whoever reads."""
+        if self.name not in ("", f"Interests by {self.method}"):  # older rows keep it
+            return self.name
+        return str(_("Interests by %(method)s") % {"method": self.method})
 
 
 class Segment(models.Model):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from segmentation import bulk
+from segmentation import bulk, conf
 from segmentation.bulk import literals
 from segmentation.models import Identity, ImportKind, Item, Source
 from segmentation.services import changes, newcomers
@@ -41,25 +42,26 @@ class Lookup:
         return self.ids.take(pc.index_in(names, self.names))
 
 
-def items(external_ids: pa.Array, *, import_id: int | None = None) -> Lookup:
-    """Our ids of items; those that nobody described yet are created."""
+def items(external_ids: pa.Array, **by: Any) -> Lookup:
+    """Our ids of items; those that nobody described yet are created.
+
+    ``by``: the ``import_id`` and ``guard`` of the deed that makes them (``newcomers``).
+    """
     return _lookup(
         external_ids,
         Item.objects.all(),
         "external_id",
-        lambda names: newcomers.create_items(names, import_id),
+        lambda names: newcomers.create_items(names, **by),
     )
 
 
-def identities(
-    source: Source, external_ids: pa.Array, *, import_id: int | None = None
-) -> Lookup:
-    """Ids of identities in a source; unknown customers are created."""
+def identities(source: Source, external_ids: pa.Array, **by: Any) -> Lookup:
+    """Ids of identities in a source; unknown customers are created, as ``items``."""
     return _lookup(
         external_ids,
         Identity.objects.filter(source=source),
         "external_id",
-        lambda names: newcomers.create_identities(names, source, import_id),
+        lambda names: newcomers.create_identities(names, source, **by),
     )
 
 
@@ -126,24 +128,24 @@ def known_visitors(visitor_ids: pa.Array) -> pa.Array:
     ).names
 
 
-def customers(source: Source, external_ids: pa.Array, *, import_id: int) -> Lookup:
+def customers(source: Source, external_ids: pa.Array, **by: Any) -> Lookup:
     """Ids of customers by their id in a source; new ones are of this import."""
     return _lookup(
         external_ids,
         Identity.objects.filter(source=source),
         "external_id",
-        lambda names: newcomers.create_identities(names, source, import_id),
+        lambda names: newcomers.create_identities(names, source, **by),
         answer="customer_id",
     )
 
 
-def visitors(visitor_ids: pa.Array, *, import_id: int | None = None) -> Lookup:
+def visitors(visitor_ids: pa.Array, **by: Any) -> Lookup:
     """Ids of anonymous identities; new visitors are created."""
     return _lookup(
         visitor_ids,
         Identity.objects.filter(source=None),
         "visitor_id",
-        lambda names: newcomers.create_identities(names, None, import_id),
+        lambda names: newcomers.create_identities(names, None, **by),
     )
 
 
@@ -159,9 +161,10 @@ def ensure_categories(staging: str) -> None:
 
 
 def upsert_items(staging: str, columns: list[str], import_id: int) -> Written:
-    """Bring described items in from a staging table; call inside a transaction.
+    """Bring described items in.
 
-    ``columns`` are the described ones; the others of a known item stay as they are.
+    Call inside a transaction. ``columns`` are the described ones. A cell that is NULL,
+    like a column that is not there, leaves what was told before.
     """
     targets = {
         '"group"' if name == "group" else name: _staged(name) for name in columns
@@ -169,24 +172,31 @@ def upsert_items(staging: str, columns: list[str], import_id: int) -> Written:
     if "category" in targets:
         targets["category_id"] = targets.pop("category")
     _note_price_and_stock(staging, targets, import_id)
-    defaults = newcomers.ITEM_DEFAULTS | {"available": literals.true()}
     match = "t.external_id = s.item"
-    _note(ImportKind.ITEMS, staging, targets, defaults, match, import_id)
-    n_updated = _update("segmentation_item", staging, targets, defaults, match)
+    _note(ImportKind.ITEMS, staging, targets, match, import_id)
+    n_updated = _update("segmentation_item", staging, targets, match)
+    n_new = _insert_items(staging, targets, import_id)
+    with connection.cursor() as c:
+        c.execute(f"SELECT count(*) FROM {staging}")
+        n_rows = c.fetchone()[0]
+    return Written(n_new, n_updated, n_rows - n_new - n_updated)
+
+
+def _insert_items(staging: str, targets: dict[str, str], import_id: int) -> int:
+    defaults = newcomers.ITEM_DEFAULTS | {"available": literals.true()}
     values = {"external_id": "s.item"} | defaults
-    values |= {name: _or_default(v, name, defaults) for name, v in targets.items()}
-    values |= {
-        "created_at": literals.now(),
-        "updated_at": literals.now(),
-        "import_id": str(import_id),
-    }
+    for name, cell in targets.items():
+        default = defaults.get(name)
+        values[name] = f"coalesce({cell}, {default})" if default else cell
+    values |= {"created_at": literals.now(), "updated_at": literals.now()}
+    values["import_id"] = str(import_id)
     with connection.cursor() as c:
         c.execute(
             f"INSERT INTO segmentation_item ({', '.join(values)}) "
             f"SELECT {literals.as_jsons(values)} FROM {staging} s WHERE true "
             f"ORDER BY {literals.bytewise('s.item')} ON CONFLICT DO NOTHING"
         )
-        n_new = c.rowcount
+        n_new: int = c.rowcount
         # What an item costs at first is the beginning of its history.
         c.execute(
             "INSERT INTO segmentation_itemchange "
@@ -197,38 +207,24 @@ def upsert_items(staging: str, columns: list[str], import_id: int) -> Written:
             f"WHERE i.import_id = {import_id} AND i.price IS NOT NULL AND NOT EXISTS "
             "(SELECT 1 FROM segmentation_itemchange h WHERE h.item_id = i.id)"
         )
-        c.execute(f"SELECT count(*) FROM {staging}")
-        n_rows = c.fetchone()[0]
-    return Written(n_new, n_updated, n_rows - n_new - n_updated)
+    return n_new
 
 
 def upsert_customers(staging: str, columns: list[str], import_id: int) -> Written:
     """Bring described customers in; the staging table holds their ``customer_id``.
 
-    Those that this import itself created (``customers``) count as new.
+    Those that this import itself created (``customers``) count as new. A cell that is
+    NULL leaves what was told before.
     """
     targets = {name: _staged(name) for name in columns}
-    if "created_at" in targets:  # a blank cell takes nothing back
-        targets["created_at"] = "coalesce(s.created_at, t.created_at)"
+    if "created_at" in targets:
+        targets["created_at"] = _since()
     table = "segmentation_customer"
     ours = f"t.import_id IS NOT DISTINCT FROM {import_id}"
     match = "t.id = s.customer_id"
-    _note(
-        ImportKind.CUSTOMERS,
-        staging,
-        targets,
-        newcomers.CUSTOMER_DEFAULTS,
-        match,
-        import_id,
-    )
-    _update(table, staging, targets, newcomers.CUSTOMER_DEFAULTS, f"{match} AND {ours}")
-    n_updated = _update(
-        table,
-        staging,
-        targets,
-        newcomers.CUSTOMER_DEFAULTS,
-        f"{match} AND NOT ({ours})",
-    )
+    _note(ImportKind.CUSTOMERS, staging, targets, match, import_id)
+    _update(table, staging, targets, f"{match} AND {ours}")
+    n_updated = _update(table, staging, targets, f"{match} AND NOT ({ours})")
     with connection.cursor() as c:
         c.execute(
             f"SELECT count(*), count(CASE WHEN {ours} THEN 1 END) "
@@ -236,6 +232,20 @@ def upsert_customers(staging: str, columns: list[str], import_id: int) -> Writte
         )
         n_rows, n_new = c.fetchone()
     return Written(n_new, n_updated, n_rows - n_new - n_updated)
+
+
+def _since() -> str:
+    """SQL of since when a customer is known: a blank cell takes nothing back.
+
+    Nor does the second that we know a part of: files tell whole seconds, ours too.
+    """
+    within = "date_trunc('second', t.created_at)"
+    if not literals.is_postgres():
+        within = "substr(t.created_at, 1, 19)"
+    return (
+        f"CASE WHEN s.created_at IS NULL OR s.created_at = {within} "
+        "THEN t.created_at ELSE s.created_at END"
+    )
 
 
 def _lookup(
@@ -272,58 +282,66 @@ def _known(distinct: pa.Array, rows: QuerySet, column: str, answer: str) -> Look
 
 
 def _note(
-    kind: str,
-    staging: str,
-    targets: dict[str, str],
-    defaults: dict[str, str],
-    match: str,
-    import_id: int,
+    kind: str, staging: str, targets: dict[str, str], match: str, import_id: int
 ) -> None:
     """Keep what is about to be overwritten, so that the import can be taken back."""
-    values = {
-        name.strip('"'): literals.as_json(_or_default(value, name, defaults), name)
-        for name, value in targets.items()
-    }
-    changes.note(kind, staging, values, match, import_id)
+    values, told = {}, {}
+    for quoted, value in _values(targets).items():
+        name = quoted.strip('"')
+        values[name] = literals.as_json(value, name)
+        told[name] = f"{targets[quoted]} IS NOT NULL"
+    changes.note(kind, staging, values, told, match, import_id)
+
+
+def _values(targets: dict[str, str], row: str = "t") -> dict[str, str]:
+    """Column → what a row holds after: what the file says, or what it has."""
+    values = {name: f"coalesce({cell}, {row}.{name})" for name, cell in targets.items()}
+    if "attributes" in targets:
+        over = literals.json_over(f"{row}.attributes", targets["attributes"])
+        values["attributes"] = over
+    if {"price", "currency"} <= set(targets):
+        # A price is of its currency: 700 in one is not 700 in another.
+        was, is_now = (
+            _currency(sql) for sql in (f"{row}.currency", values["currency"])
+        )
+        values["price"] = (
+            f"CASE WHEN {was} = {is_now} THEN {values['price']} "
+            f"ELSE {targets['price']} END"
+        )
+    return values
+
+
+def _currency(value: str) -> str:
+    return f"upper(coalesce(nullif({value}, ''), '{conf.currency()}'))"
 
 
 def _note_price_and_stock(
     staging: str, targets: dict[str, str], import_id: int
 ) -> None:
     """Keep what an item costs, and whether it is there, with the time it became so."""
-    changes = [
-        f"i.{name} IS DISTINCT FROM {targets[name]}"
-        for name in ("price", "available")
-        if name in targets
-    ]
-    if not changes:
+    told = [name for name in ("price", "available") if name in targets]
+    if not told:
         return
-    price = targets.get("price", "i.price")
-    available = (
-        f"coalesce({targets.get('available', 'i.available')}, {literals.true()})"
-    )
+    now = {name: f"i.{name}" for name in ("price", "available")}
+    now |= {name: v for name, v in _values(targets, "i").items() if name in told}
+    differs = " OR ".join(f"i.{name} IS DISTINCT FROM {now[name]}" for name in told)
     with connection.cursor() as c:
         c.execute(
             "INSERT INTO segmentation_itemchange "
             "(item_id, changed_at, price, available, import_id) "
-            f"SELECT i.id, {literals.now()}, {price}, {available}, {import_id} "
+            f"SELECT i.id, {literals.now()}, {now['price']}, {now['available']}, "
+            f"{import_id} "
             f"FROM {staging} s "
             "JOIN segmentation_item i ON i.external_id = s.item "
-            f"WHERE {' OR '.join(changes)} ON CONFLICT DO NOTHING"
+            f"WHERE {differs} ON CONFLICT DO NOTHING"
         )
 
 
-def _update(
-    table: str,
-    staging: str,
-    targets: dict[str, str],
-    defaults: dict[str, str],
-    match: str,
-) -> int:
+def _update(table: str, staging: str, targets: dict[str, str], match: str) -> int:
     """UPDATE the rows that differ in a target, and only those; answers how many."""
     if not targets:
         return 0
-    values = {name: _or_default(v, name, defaults) for name, v in targets.items()}
+    values = _values(targets)
     differs = " OR ".join(
         f"{_comparable('t.' + name, name)} IS DISTINCT FROM {_comparable(value, name)}"
         for name, value in values.items()
@@ -341,11 +359,6 @@ def _staged(name: str) -> str:
     if name == "category":
         return "(SELECT c.id FROM segmentation_category c WHERE c.name = s.category)"
     return f's."{name}"'
-
-
-def _or_default(value: str, name: str, defaults: dict[str, str]) -> str:
-    default = defaults.get(name)
-    return f"coalesce({value}, {default})" if default else value
 
 
 def _comparable(value: str, name: str) -> str:

@@ -15,16 +15,19 @@ from dataclasses import dataclass
 from django.db import connection, models
 
 from segmentation.bulk import literals
-from segmentation.models import AuditEntry, Customer, ImportKind, Item, Merge
+from segmentation.models import (
+    AuditEntry,
+    Customer,
+    ImportKind,
+    Item,
+    ItemChange,
+    Merge,
+)
 from segmentation.services import newcomers
 
 _MODELS: dict[str, type[models.Model]] = {
     ImportKind.ITEMS: Item,
     ImportKind.CUSTOMERS: Customer,
-}
-_TOLD: dict[str, tuple[str, str]] = {
-    ImportKind.ITEMS: ("segmentation_itemchange", "item_id"),
-    ImportKind.CUSTOMERS: ("segmentation_customerclaim", "customer_id"),
 }
 _LOG = "segmentation_importchange"
 
@@ -39,13 +42,19 @@ class TakenBack:
 
 
 def note(
-    kind: str, staging: str, values: dict[str, str], match: str, import_id: int
+    kind: str,
+    staging: str,
+    values: dict[str, str],
+    told: dict[str, str],
+    match: str,
+    import_id: int,
 ) -> None:
     """Keep old and new of the rows that are about to change.
 
-    ``values`` is column → SQL of its new value, of the staging table ``s`` and the
-    present row ``t``, which ``match`` brings together. What another import made or
-    changed, and this one brings unchanged, is noted too, without the value.
+    ``values`` is column → SQL of its new value, ``told`` of whether the file says
+    anything about it, of the staging table ``s`` and the present row ``t``, which
+    ``match`` brings together. What another import made or changed, and this one brings
+    unchanged, is noted too, without the value.
     """
     fields = {name: _field(kind, name) for name in values}
     differs = {
@@ -53,18 +62,11 @@ def note(
         f"{_comparable(fields[name], value)}"
         for name, value in values.items()
     }
-    another = (
-        f"(t.import_id IS NOT NULL OR (SELECT 1 FROM {_LOG} l WHERE l.kind = '{kind}' "
-        f"AND l.object_id = t.id AND l.import_id <> {import_id} LIMIT 1) IS NOT NULL)"
-    )
-    old = {n: _json(fields[n], f"t.{_quoted(n)}") for n in values}
-    none = "NULL" if literals.is_postgres() else "'null'"
+    another = _of_another(kind, import_id)
+    noted = {n: f"({d} OR {told[n]} AND {another})" for n, d in differs.items()}
     before = _object(
         {
-            n: (
-                f"{differs[n]} OR {another}",
-                f"CASE WHEN {d} THEN {old[n]} ELSE {none} END",
-            )
+            n: (noted[n], f"CASE WHEN {d} THEN {_old(fields[n])} ELSE {_none()} END")
             for n, d in differs.items()
         }
     )
@@ -79,8 +81,57 @@ def note(
             f"WHERE t.import_id IS DISTINCT FROM {import_id} "
             f"AND ({another} OR {any_differs}) "
             # In the order of ids, so that two imports cannot wait for each other.
-            f"ORDER BY t.id{lock} ON CONFLICT DO NOTHING"
+            f"ORDER BY t.id{lock} ON CONFLICT (import_id, kind, object_id) "
+            f"DO UPDATE SET {_noted_again(list(values))}"
         )
+
+
+def _noted_again(names: list[str]) -> str:
+    """What is kept where an import changes a row once more: two ids of one person."""
+    old, new = f"{_LOG}.before", "excluded.before"
+    was_told = {n: f"({_has(old, n)} AND {_raw(old, n)} <> {_null()})" for n in names}
+    before = {
+        n: (
+            f"{_has(old, n)} OR {_has(new, n)}",
+            f"CASE WHEN {was} THEN {_raw(old, n)} ELSE {_raw(new, n)} END",
+        )
+        for n, was in was_told.items()
+    }
+    old, new = f"{_LOG}.after", "excluded.after"
+    after = {
+        n: (
+            f"{_has(old, n)} OR {_has(new, n)}",
+            f"CASE WHEN {_has(new, n)} THEN {_raw(new, n)} ELSE {_raw(old, n)} END",
+        )
+        for n in names
+    }
+    return f"before = {_object(before)}, after = {_object(after)}"
+
+
+def _raw(document: str, name: str) -> str:
+    """A member as JSON, to be put into another object."""
+    path = name if literals.is_postgres() else f"$.{name}"
+    return f"({document} -> '{path}')"
+
+
+def _null() -> str:
+    return "'null'::jsonb" if literals.is_postgres() else "'null'"
+
+
+def _of_another(kind: str, import_id: int) -> str:
+    """Whether another import made or changed a row."""
+    return (
+        f"(t.import_id IS NOT NULL OR (SELECT 1 FROM {_LOG} l WHERE l.kind = '{kind}' "
+        f"AND l.object_id = t.id AND l.import_id <> {import_id} LIMIT 1) IS NOT NULL)"
+    )
+
+
+def _old(field: models.Field) -> str:
+    return _json(field, f"t.{_quoted(str(field.column))}")
+
+
+def _none() -> str:
+    return "NULL" if literals.is_postgres() else "'null'"
 
 
 def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
@@ -91,33 +142,36 @@ def take_back(kind: str, import_id: int, last_id: int) -> TakenBack:
     """
     chunk = f"c.import_id = {import_id} AND c.kind = '{kind}' AND c.id <= {last_id}"
     columns = _columns_of(chunk)
+    counted = _put_back(kind, chunk, columns) if columns else TakenBack(0, 0, 0)
+    with connection.cursor() as cursor:
+        if kind == ImportKind.ITEMS:  # what it told of their prices is not true
+            cursor.execute(
+                f"DELETE FROM {ItemChange._meta.db_table} "
+                f"WHERE import_id = {import_id} AND item_id IN "
+                f"(SELECT c.object_id FROM {_LOG} c WHERE {chunk})"
+            )
+        cursor.execute(f"DELETE FROM {_LOG} AS c WHERE {chunk}")
+    return counted
+
+
+def _put_back(kind: str, chunk: str, columns: list[str]) -> TakenBack:
     fields = {name: _field(kind, name) for name in columns}
     free = {name: _is_free(name, fields[name]) for name in columns}
     table = _table(kind)
-    counted = TakenBack(0, 0, 0)
+    assigned = ", ".join(
+        f"{_quoted(name)} = CASE WHEN {free[name]} "
+        f"THEN {_value(fields[name])} ELSE t.{_quoted(name)} END"
+        for name in columns
+    )
     with connection.cursor() as cursor:
-        if columns:
-            cursor.execute(_counts(fields, free, chunk, table))
-            counted = TakenBack(*cursor.fetchone())
-            assigned = ", ".join(
-                f"{_quoted(name)} = CASE WHEN {free[name]} "
-                f"THEN {_value(fields[name])} ELSE t.{_quoted(name)} END"
-                for name in columns
-            )
-            cursor.execute(
-                f"UPDATE {table} AS t SET {assigned}, updated_at = {literals.now()} "
-                f"FROM {_LOG} c WHERE {chunk} AND t.id = c.object_id "
-                f"AND ({_any(free)})"
-            )
-            for name in columns:
-                cursor.execute(_hand_down(name, chunk))
-        # What it told of them is not true: neither their prices nor their words.
-        table, owner = _TOLD[kind]
+        cursor.execute(_counts(fields, free, chunk, table))
+        counted = TakenBack(*cursor.fetchone())
         cursor.execute(
-            f"DELETE FROM {table} WHERE import_id = {import_id} AND {owner} IN "
-            f"(SELECT c.object_id FROM {_LOG} c WHERE {chunk})"
+            f"UPDATE {table} AS t SET {assigned}, updated_at = {literals.now()} "
+            f"FROM {_LOG} c WHERE {chunk} AND t.id = c.object_id AND ({_any(free)})"
         )
-        cursor.execute(f"DELETE FROM {_LOG} AS c WHERE {chunk}")
+        for name in columns:
+            cursor.execute(_hand_down(name, chunk))
     return counted
 
 

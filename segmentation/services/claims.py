@@ -1,7 +1,9 @@
 """What each source says about a customer, and whom to believe, field by field.
 
 The most trusted source is believed, among equals the one that told last. An empty cell
-says nothing. ``attributes`` are settled key by key.
+says nothing. ``attributes`` are settled key by key. A claim is what all imports of a
+source told, the last on top; the layer of each is kept beside it (``Telling``), so that
+it can be taken back (``unsaying``).
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ from typing import Any
 
 import pyarrow as pa
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from segmentation.models import Customer, CustomerClaim, Merge, Source
+from segmentation.models import Customer, CustomerClaim, Merge, Source, Telling
 from segmentation.models.fields import encrypt
 
 FIELDS = ("name", "email", "phone", "locale", "timezone")
 ATTRIBUTES = "attributes"
-TAKEN_AT_ONCE = 5000
+HASHED = ("email", "phone")
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,16 @@ class Told:
         return self.source.trust, self.told_at
 
 
-def about(customer_ids: Collection[int]) -> dict[int, list[Told]]:
-    """Claims about customers and those merged into them, the most believed first."""
+def about(
+    customer_ids: Collection[int], *, but: Source | None = None
+) -> dict[int, list[Told]]:
+    """Claims about customers and those merged into them, the most believed first.
+
+    ``but`` leaves out what one source says.
+    """
     now = homes(customer_ids)
     rows = CustomerClaim.objects.filter(customer__in=now).select_related("source")
+    rows = rows.exclude(source=but) if but else rows
     found: dict[int, list[Told]] = {}
     for row in rows:
         home = now[row.customer_id]
@@ -57,11 +65,7 @@ def believed(told: list[Told]) -> dict[str, Any]:
     """The value of each field that anybody told; ``told`` as ``about`` sorts it."""
     best: dict[str, Any] = {}
     for claim in reversed(told):
-        attributes = claim.values.get(ATTRIBUTES) or {}
-        told_fields = {k: v for k, v in claim.values.items() if k != ATTRIBUTES and v}
-        best |= told_fields
-        if attributes:
-            best[ATTRIBUTES] = best.get(ATTRIBUTES, {}) | attributes
+        best = over(best, {name: v for name, v in claim.values.items() if v})
     return best
 
 
@@ -73,61 +77,66 @@ def settle(customer_ids: Collection[int]) -> None:
     """
     told = about(customer_ids)
     once_told = _told_of_those_apart(customer_ids)
-    customers = list(Customer.objects.filter(pk__in=customer_ids))
-    for customer in customers:
+    changed: dict[str, list[Customer]] = {}
+    for customer in Customer.objects.filter(pk__in=customer_ids):
         pk, best = customer.pk, believed(told.get(customer.pk, []))
-        for field in FIELDS:
-            value = best.get(field)
-            if value is None and getattr(customer, field) in once_told.get(pk, ()):
-                value = ""
-            if value is not None:
+        for field in (*FIELDS, ATTRIBUTES):
+            value, present = best.get(field), getattr(customer, field)
+            if value is None and field != ATTRIBUTES:
+                value = "" if present in once_told.get(pk, ()) else None
+            if value is not None and value != present:
                 setattr(customer, field, value)
-        if best.get(ATTRIBUTES):
-            customer.attributes = best[ATTRIBUTES]
-        for field in ("email", "phone"):
-            mark = Customer.mark_of(field, getattr(customer, field))
-            setattr(customer, f"{field}_hash", mark)
-        customer.updated_at = timezone.now()
-    Customer.objects.bulk_update(
-        customers,
-        [*FIELDS, "email_hash", "phone_hash", ATTRIBUTES, "updated_at"],
-        batch_size=100,
-    )
+                changed.setdefault(field, []).append(customer)
+    put(changed)
+
+
+def put(changed: dict[str, list[Customer]]) -> None:
+    """Write fields of customers that changed, and no others.
+
+    A text that is encrypted anew would look changed to the undo of an import.
+    """
+    for field, customers in changed.items():
+        columns = [field, "updated_at"]
+        for customer in customers:
+            customer.updated_at = timezone.now()
+        if field in HASHED:
+            columns.append(f"{field}_hash")
+            for customer in customers:
+                mark = Customer.mark_of(field, getattr(customer, field))
+                setattr(customer, f"{field}_hash", mark)
+        Customer.objects.bulk_update(customers, columns, batch_size=100)
 
 
 def settled(part: pa.Table, source: Source, columns: list[str]) -> pa.Table:
     """A chunk of one source's customers with the cells that others know better.
 
     ``part`` holds ``customer_id`` and plain ``columns``. A cell gives way to a claim
-    of a more trusted source; an empty one to whatever anybody told.
+    of a more trusted source; one that is blank says nothing and stays blank.
     """
     columns = [name for name in columns if name in (*FIELDS, ATTRIBUTES)]
     ids = part["customer_id"].to_pylist()
-    others = {
-        pk: [claim for claim in told if claim.source.pk != source.pk]
-        for pk, told in about(set(ids)).items()
+    above = {
+        pk: believed([one for one in told if one.source.trust > source.trust])
+        for pk, told in about(set(ids), but=source).items()
     }
-    rows = {pk: row for row, pk in enumerate(ids) if others.get(pk)}
+    rows = {pk: row for row, pk in enumerate(ids) if above.get(pk)}
     if not rows or not columns:
         return part
     for name in columns:
         cells = part[name].to_pylist()
         for pk, row in rows.items():
-            cells[row] = _better(name, cells[row], others[pk], source)
+            if cells[row] is not None:
+                cells[row] = _better(name, cells[row], above[pk])
         index = part.schema.get_field_index(name)
         part = part.set_column(index, name, pa.array(cells, pa.string()))
     return part
 
 
-def _better(name: str, cell: str | None, others: list[Told], source: Source) -> Any:
-    above = [claim for claim in others if claim.source.trust > source.trust]
-    rest = [claim for claim in others if claim.source.trust <= source.trust]
-    if name == ATTRIBUTES:
-        merged: dict[str, Any] = believed(rest).get(name, {})
-        own = {k: v for k, v in json.loads(cell or "{}").items() if v is not None}
-        merged = merged | own | believed(above).get(name, {})
-        return json.dumps(merged, ensure_ascii=False)
-    return believed(above).get(name) or cell or believed(rest).get(name)
+def _better(name: str, cell: str, above: dict[str, Any]) -> str:
+    if name != ATTRIBUTES:
+        return above.get(name) or cell
+    best, own = above.get(name, {}), json.loads(cell)
+    return _dumped({key: best.get(key, value) for key, value in own.items()})
 
 
 def as_rows(
@@ -136,25 +145,28 @@ def as_rows(
     """What a source tells about a chunk of customers, ready for ``write``.
 
     ``part`` as its file told it: before ``settled``, before encryption. What the
-    source told before about other fields still holds.
+    source told before about other fields still holds, and so does what it told about
+    a field that is blank now.
     """
     columns = [name for name in columns if name in (*FIELDS, ATTRIBUTES)]
     ids = part["customer_id"].to_pylist()
-    before = CustomerClaim.objects.filter(customer__in=ids, source=source)
-    known = dict(before.values_list("customer_id", "values"))
-    lines = []
+    before = _values(CustomerClaim.objects.filter(customer__in=ids, source=source))
+    # Two ids of one person may stand in two chunks.
+    own = _values(Telling.objects.filter(customer__in=ids, import_id=import_id))
+    whole, layers = [], []
     for pk, row in zip(ids, part.select(columns).to_pylist(), strict=True):
         if ATTRIBUTES in row:
             row[ATTRIBUTES] = json.loads(row[ATTRIBUTES] or "{}")
-        told = json.loads(known.get(pk) or "{}") | row
-        kept = {name: value for name, value in told.items() if value}
-        lines.append(json.dumps(kept, ensure_ascii=False))
+        said = {name: value for name, value in row.items() if value}
+        whole.append(_dumped(over(before.get(pk, {}), said)))
+        layers.append(_dumped(over(own.get(pk, {}), said)))
     n, now = part.num_rows, pa.scalar(timezone.now(), pa.timestamp("us", "UTC"))
     return pa.table(
         {
             "customer_id": part["customer_id"],
             "source_id": pa.repeat(pa.scalar(source.pk, pa.int64()), n),
-            "told": pa.array(encrypt(lines), pa.string()),
+            "told": pa.array(encrypt(whole), pa.string()),
+            "layer": pa.array(encrypt(layers), pa.string()),
             "told_at": pa.repeat(now, n),
             "import_id": pa.repeat(pa.scalar(import_id, pa.int64()), n),
         }
@@ -162,22 +174,37 @@ def as_rows(
 
 
 def write(staging: str) -> None:
-    """Keep staged claims (``as_rows``), one a customer and source; in a transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            'INSERT INTO segmentation_customerclaim (customer_id, source_id, "values", '
-            "told_at, import_id) SELECT customer_id, source_id, told, told_at, "
-            f"import_id FROM {staging} WHERE true ON CONFLICT (customer_id, source_id) "
-            'DO UPDATE SET "values" = excluded."values", told_at = excluded.told_at, '
-            "import_id = excluded.import_id"
-        )
+    """Keep staged claims (``as_rows``) and their layers; in a transaction."""
+    for table, told, key in (
+        (CustomerClaim, "told", "customer_id, source_id"),
+        (Telling, "layer", "import_id, customer_id"),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table._meta.db_table} "
+                '(customer_id, source_id, "values", told_at, import_id) '
+                f"SELECT customer_id, source_id, {told}, told_at, import_id "
+                f"FROM {staging} WHERE true ON CONFLICT ({key}) DO UPDATE SET "
+                '"values" = excluded."values", told_at = excluded.told_at, '
+                "import_id = excluded.import_id"
+            )
 
 
-def take_back(import_id: int) -> int:
-    """Forget some of what an import told, in a transaction; answers how many."""
-    told = CustomerClaim.objects.filter(import_id=import_id).order_by("pk")
-    some = list(told.values_list("pk", flat=True)[:TAKEN_AT_ONCE])
-    return CustomerClaim.objects.filter(pk__in=some).delete()[0]
+def over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """What is told once more, field by field, and attributes key by key."""
+    told = below | above
+    if ATTRIBUTES in told:
+        told[ATTRIBUTES] = below.get(ATTRIBUTES, {}) | above.get(ATTRIBUTES, {})
+    return told
+
+
+def _dumped(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _values(rows: QuerySet) -> dict[int, dict[str, Any]]:
+    told = rows.values_list("customer_id", "values")
+    return {pk: json.loads(values or "{}") for pk, values in told}
 
 
 def homes(customer_ids: Collection[int]) -> dict[int, int]:

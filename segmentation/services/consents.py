@@ -1,11 +1,12 @@
 """Consent that a file of customers tells, handed on to whoever keeps it.
 
-Segmentation keeps no consent. An app that does registers a keeper when it is ready.
+Segmentation keeps whether somebody may be personalised (``personalisation``). An app
+that keeps more registers a keeper when it is ready.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -29,20 +30,29 @@ class Told:
     import_id: int
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How many customers were told of anew: first words, and withdrawals."""
+
+    n_yes: int
+    n_no: int
+
+
 class Keeper(Protocol):
     """Keeps consent; both calls run in a transaction of the import."""
 
     @property
-    def ways(self) -> Collection[str]:
-        """What may stand behind “consent.”."""
+    def ways(self) -> Mapping[str, Any]:
+        """What may stand behind “consent.”: its code, and a name for people."""
 
     @property
     def permission(self) -> str:
         """Who may change consent: “app.codename”."""
 
-    def take(self, told: Told) -> None: ...
+    def take(self, told: Told) -> Counted: ...
 
-    def give_back(self, import_id: int) -> None: ...
+    def give_back(self, import_id: int) -> int:
+        """Forget some of what that import told; answers how much, 0 when all is."""
 
 
 _keepers: list[Keeper] = []
@@ -58,6 +68,11 @@ def known_ways(actor: Any = None) -> list[str]:
     """What may stand behind “consent.” here, if that person brings it in."""
     keepers = [k for k in _keepers if actor is None or actor.has_perm(k.permission)]
     return sorted({way for keeper in keepers for way in keeper.ways})
+
+
+def label(way: str) -> str:
+    """What a way of reaching people is called; its code where nobody keeps it."""
+    return next((str(k.ways[way]) for k in _keepers if way in k.ways), way)
 
 
 def refusal(targets: Collection[str], actor: Any = None) -> str:
@@ -84,8 +99,12 @@ def refusal(targets: Collection[str], actor: Any = None) -> str:
 
 def hand_on(
     part: pa.Table, customer_ids: pa.Array, *, at: datetime, import_id: int
-) -> None:
-    """Give the keepers what the columns ``consent.*`` of a chunk say."""
+) -> dict[str, list[int]]:
+    """Give the keepers what the columns ``consent.*`` of a chunk say.
+
+    Answers what of it was new: way → customers with a yes, and with a no.
+    """
+    new: dict[str, list[int]] = {}
     for name in part.column_names:
         if not name.startswith(CONSENT):
             continue
@@ -97,10 +116,11 @@ def hand_on(
             way = name.removeprefix(CONSENT)
             for keeper in _keepers:
                 if way in keeper.ways:
-                    keeper.take(Told(way, ids, granted, at, import_id))
+                    found = keeper.take(Told(way, ids, granted, at, import_id))
+                    new[way] = [found.n_yes, found.n_no]
+    return new
 
 
-def take_back(import_id: int) -> None:
-    """What that import alone told is forgotten."""
-    for keeper in _keepers:
-        keeper.give_back(import_id)
+def take_back(import_id: int) -> int:
+    """Some of what that import alone told is forgotten; 0 when all is."""
+    return sum(keeper.give_back(import_id) or 0 for keeper in _keepers)

@@ -130,6 +130,8 @@ def _write(events: pa.Table, details: list[EventDetail]) -> int | None:
         n_new = insert(staging)
         if n_new < events.num_rows:
             _keep_for_ever(staging)
+            # What an undo removed just before that is not there any more.
+            n_new += insert(staging)
         EventDetail.objects.bulk_create(details, ignore_conflicts=True)
     return n_new
 
@@ -165,8 +167,11 @@ def insert(staging: str, *, import_id: int | None = None, all_new: bool = False)
     Call inside a transaction. Sorted by key the unique index is walked once. An event
     of somebody else's import that never finished is not there for any reader
     (``frames``): it becomes ours and counts as new, or it would be lost for good. The
-    same holds for an import that is being taken back. ``all_new``: very likely none is
-    there. Then PostgreSQL need not look for each before it writes it.
+    same holds for an import that is being taken back. Both keep a claim on it: they may
+    go on, or stay after all, and then ours is taken back.
+
+    ``all_new``: very likely none is there. Then PostgreSQL need not look for each
+    before it writes it.
     """
     columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
     table = Event._meta.db_table
@@ -184,8 +189,17 @@ def insert(staging: str, *, import_id: int | None = None, all_new: bool = False)
             return cursor.rowcount
     others = _listed(queries.unfinished_imports(but=import_id))
     n_adopted = 0
+    lock = " FOR UPDATE OF t" if literals.is_postgres() else ""
     with connection.cursor() as cursor:
         if others:
+            cursor.execute(
+                f"INSERT INTO {EventClaim._meta.db_table} (event_key, import_id) "
+                f"SELECT t.event_key, t.import_id FROM {staging} s "
+                f"JOIN {table} t ON t.event_key = s.event_key "
+                f"WHERE t.import_id IN ({others}) "
+                # An undo that removes them meanwhile is waited for, or waits.
+                f"ORDER BY t.event_key{lock} ON CONFLICT DO NOTHING"
+            )
             cursor.execute(
                 f"UPDATE {table} AS t SET import_id = s.import_id FROM {staging} s "
                 f"WHERE t.event_key = s.event_key AND t.import_id IN ({others})"
@@ -248,10 +262,11 @@ class Lookups:
     items: catalog.Lookup
 
 
-def look_up(
-    table: pa.Table, source: Source, *, import_id: int | None = None
-) -> Lookups:
-    """Find the ids of all that is named; unknown customers and items are created."""
+def look_up(table: pa.Table, source: Source, **by: Any) -> Lookups:
+    """Find the ids of all that is named; unknown customers and items are created.
+
+    ``by`` whom: ``import_id`` and ``guard`` of a deed (``newcomers``).
+    """
     visitor, item = (pc.unique(table[name]) for name in ("visitor", "item"))
     customers = {}
     names = pc.fill_null(table["source"], source.name)
@@ -260,12 +275,12 @@ def look_up(
         if name != source.name or table["source"].null_count < table.num_rows:
             own = own.filter(pc.equal(names, name))
         of = source if name == source.name else _source(name)
-        customers[name] = catalog.identities(of, pc.unique(own), import_id=import_id)
+        customers[name] = catalog.identities(of, pc.unique(own), **by)
     return Lookups(
         customers,
         source.name,
-        catalog.visitors(visitor, import_id=import_id),
-        catalog.items(item, import_id=import_id),
+        catalog.visitors(visitor, **by),
+        catalog.items(item, **by),
     )
 
 

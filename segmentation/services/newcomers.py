@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 from django.db import IntegrityError, connection, transaction
 
@@ -24,11 +26,30 @@ TEXTS = ("name", "email", "email_hash", "phone", "phone_hash", "locale", "timezo
 CUSTOMER_DEFAULTS = dict.fromkeys(TEXTS, "''") | {"attributes": "'{}'"}
 
 
-def create_items(names: pa.Array, import_id: int | None = None) -> None:
+Guard = Callable[[], None]
+
+
+def nobody_else() -> None:
+    """The guard of who makes rows for no deed."""
+
+
+def create_items(
+    names: pa.Array, *, import_id: int | None = None, guard: Guard = nobody_else
+) -> None:
+    """Items with nothing but a name.
+
+    ``guard`` is called first in the transaction, as by any deed that writes: a worker
+    that lost its lease makes nothing.
+    """
     columns = {"external_id": "name", "available": literals.true()} | ITEM_DEFAULTS
     columns |= {"created_at": literals.now(), "updated_at": literals.now()}
     columns["import_id"] = literals.integer(import_id)
-    with bulk.staged(pa.table({"name": names})) as staging, connection.cursor() as c:
+    with (
+        bulk.staged(pa.table({"name": names})) as staging,
+        transaction.atomic(),
+        connection.cursor() as c,
+    ):
+        guard()
         c.execute(
             f"INSERT INTO segmentation_item ({', '.join(columns)}) "
             f"SELECT {literals.as_jsons(columns)} FROM {staging} WHERE true "
@@ -37,7 +58,11 @@ def create_items(names: pa.Array, import_id: int | None = None) -> None:
 
 
 def create_identities(
-    names: pa.Array, source: Source | None, import_id: int | None = None
+    names: pa.Array,
+    source: Source | None,
+    *,
+    import_id: int | None = None,
+    guard: Guard = nobody_else,
 ) -> None:
     """A customer and an identity for each name, in one statement or transaction.
 
@@ -46,7 +71,9 @@ def create_identities(
     """
     for attempt in (1, 2, 3):
         try:
-            with bulk.staged(pa.table({"name": names})) as staging:
+            staged = bulk.staged(pa.table({"name": names}))
+            with staged as staging, transaction.atomic():
+                guard()
                 _insert_identities(staging, source, import_id)
             return
         except IntegrityError:
@@ -68,40 +95,40 @@ def _insert_identities(
         "updated_at": literals.now(),
     } | CUSTOMER_DEFAULTS
     customer["import_id"] = literals.integer(import_id)
-    into_customer = f"segmentation_customer (id, {', '.join(customer)})"
-    into_identity = (
-        f"segmentation_identity (customer_id, source_id, {column}, created_at)"
-    )
     source_id = source.pk if source else "CAST(NULL AS bigint)"
-    with transaction.atomic(), connection.cursor() as c:
-        if connection.vendor == "postgresql":
-            sequence = "pg_get_serial_sequence('segmentation_customer', 'id')"
+    people = (
+        f"INSERT INTO segmentation_customer (id, {', '.join(customer)}) "
+        f"SELECT id, {literals.as_jsons(customer)} FROM"
+    )
+    identities = (
+        "INSERT INTO segmentation_identity "
+        f"(customer_id, source_id, {column}, created_at) "
+        f"SELECT id, {source_id}, name, {literals.now()} FROM"
+    )
+    with connection.cursor() as c:
+        if literals.is_postgres():
             c.execute(
-                # In the order of names, so that both databases give equal ids.
-                f"WITH new AS MATERIALIZED (SELECT name, nextval({sequence}) AS id "
-                f'FROM (SELECT s.name {wanting} ORDER BY s.name COLLATE "C") named), '
-                f"made AS (INSERT INTO {into_customer} "
-                f"SELECT id, {literals.as_jsons(customer)} FROM new) "
-                f"INSERT INTO {into_identity} "
-                f"SELECT id, {source_id}, name, {literals.now()} FROM new ORDER BY id"
+                f"WITH new AS MATERIALIZED ({_numbered(wanting)}), "
+                f"made AS ({people} new) {identities} new ORDER BY id"
             )
-            return
-        # SQLite: the transaction is IMMEDIATE, so nobody else can take these ids.
-        c.execute(
-            "SELECT coalesce((SELECT seq FROM sqlite_sequence "
-            "WHERE name = 'segmentation_customer'), 0)"
+        else:
+            # The transaction is IMMEDIATE, so nobody else can take these ids.
+            c.execute(f"CREATE TEMPORARY TABLE strata_new AS {_numbered(wanting)}")
+            c.execute(f"{people} strata_new")
+            c.execute(f"{identities} strata_new")
+            c.execute("DROP TABLE strata_new")
+
+
+def _numbered(wanting: str) -> str:
+    """Names with the ids of their customers, in order: equal on both databases."""
+    if literals.is_postgres():
+        sequence = "pg_get_serial_sequence('segmentation_customer', 'id')"
+        return (
+            f"SELECT name, nextval({sequence}) AS id "
+            f'FROM (SELECT s.name {wanting} ORDER BY s.name COLLATE "C") named'
         )
-        first = c.fetchone()[0] + 1
-        c.execute(
-            f"CREATE TEMPORARY TABLE strata_new AS SELECT s.name, {first} - 1 "
-            f"+ row_number() OVER (ORDER BY s.name) AS id {wanting}"
-        )
-        c.execute(
-            f"INSERT INTO {into_customer} "
-            f"SELECT id, {', '.join(customer.values())} FROM strata_new"
-        )
-        c.execute(
-            f"INSERT INTO {into_identity} "
-            f"SELECT id, {source_id}, name, {literals.now()} FROM strata_new"
-        )
-        c.execute("DROP TABLE strata_new")
+    last = "SELECT seq FROM sqlite_sequence WHERE name = 'segmentation_customer'"
+    return (
+        f"SELECT s.name, coalesce(({last}), 0) "
+        f"+ row_number() OVER (ORDER BY s.name) AS id {wanting}"
+    )

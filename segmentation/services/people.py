@@ -24,6 +24,7 @@ from scipy.sparse import csgraph
 from segmentation import bulk
 from segmentation.models import Customer, Identity, Merge
 from segmentation.services import audit, claims, jobs
+from segmentation.services.leaving import leave_segments
 
 MERGES_AT_ONCE = 500  # so that a transaction holds SQLite for less than a second
 
@@ -119,6 +120,9 @@ def _merge_some(homes: dict[int, int], reason: str, actor: Any) -> int:
         row.home_id = homes[row.home_id]
     Merge.objects.bulk_update(carried, ["home"], batch_size=MERGES_AT_ONCE)
     claims.settle(set(homes.values()))
+    # A no to personalisation comes with whoever goes in.
+    silent = Customer.objects.filter(pk__in=homes, personalised=False)
+    leave_segments({homes[pk] for pk in silent.values_list("pk", flat=True)})
     audit.record_all(actor, "merge", made)
     return len(made)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.forms.models import model_to_dict
-from django.utils.translation import gettext as _
 
 from segmentation import queries
 from segmentation.models import (
@@ -29,9 +27,9 @@ from segmentation.models import (
     Merge,
     RefKind,
     ServedList,
+    Telling,
 )
-from segmentation.services import exporting, people, unlearning
-from segmentation.services.importing import forgetting
+from segmentation.services import people
 
 
 def export_customer(customer: Customer) -> dict[str, Any]:
@@ -78,10 +76,11 @@ def _facts(customer: Customer) -> dict[str, Any]:
 
 
 def _told(customer_ids: list[int]) -> list[dict[str, Any]]:
-    claims = CustomerClaim.objects.filter(customer__in=customer_ids).order_by("pk")
+    """What each source told, import by import."""
+    told = Telling.objects.filter(customer__in=customer_ids).order_by("pk")
     return [
         {"source_name": name, "told_at": told_at, "values": json.loads(values or "{}")}
-        for name, told_at, values in claims.values_list(
+        for name, told_at, values in told.values_list(
             "source__name", "told_at", "values"
         )
     ]
@@ -119,46 +118,13 @@ def _events(events: QuerySet, served: QuerySet) -> list[dict[str, Any]]:
     return rows
 
 
-@dataclass(frozen=True)
-class Traces:
-    """Where a person is found beside the tables: read before they are erased."""
-
-    customer_ids: list[int]
-    person: forgetting.Person
-    files: forgetting.Found
-
-
-def traces(customer: Customer) -> Traces:
-    """Look through the files of imports; may take a while, in no transaction."""
-    parts = people.parts_of(customer)
-    person = forgetting.known_as(parts)
-    return Traces(parts, person, forgetting.search(person))
-
-
-def forget_traces(found: Traces) -> tuple[dict[str, int], list[str]]:
-    """Remove them from files and models, after the rows; again does no harm.
-
-    Answers what went, and a sentence for each thing that remains.
-    """
-    removed = forgetting.remove(found.files)
-    removed["import_findings"] = forgetting.forget_findings(found.person)
-    unlearned = unlearning.forget(found.customer_ids)
-    removed["model_runs"] = unlearned.n_runs
-    coming = [
-        _("Import %(number)d is not over and may bring them again; erase again after.")
-        % {"number": number}
-        for number in found.files.coming
-    ]
-    return removed, coming + unlearned.remains
-
-
 def erase_customer(customer: Customer) -> dict[str, int]:
-    """Delete everything this app keeps about a customer; answers rows per table.
+    """Delete every row this app keeps about a customer; answers rows per table.
 
-    Last, the customer: whatever other apps hang on it has to be gone before.
+    What is kept beside rows goes after them (``erasing``). Last goes the customer:
+    whatever other apps hang on it has to be gone before.
     """
     with transaction.atomic():
-        transaction.on_commit(exporting.forget_people)
         parts = people.parts_of(customer)
         identity_ids = list(
             Identity.objects.filter(customer__in=parts).values_list("pk", flat=True)
@@ -178,6 +144,7 @@ def erase_customer(customer: Customer) -> dict[str, int]:
                 kind=ImportKind.CUSTOMERS, object_id__in=parts
             ),
             "claims": CustomerClaim.objects.filter(customer__in=parts),
+            "tellings": Telling.objects.filter(customer__in=parts),
             "merges": Merge.objects.filter(
                 Q(kept__in=parts) | Q(merged__in=parts) | Q(home__in=parts)
             ),

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from segmentation.models import EventDetail, RefKind, ServedList
+from segmentation.services.serving import served
 
 
 def details(
@@ -37,10 +38,13 @@ def _words(value: Any) -> str:
 
 def added(events: pa.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """What led to each event: a campaign launch, an ad or a served list."""
-    named = (_uuid(row.get("recommendation_id")) for row in rows)
-    wanted = [each for each in named if each is not None]
-    served = ServedList.objects.filter(recommendation_id__in=wanted)
-    known_lists = dict(served.values_list("recommendation_id", "pk")) if wanted else {}
+    named = {_uuid(row.get("recommendation_id")) for row in rows} - {None}
+    # An id of ours carries its key: the row of the list may not be written yet.
+    known_lists = {each: served.key_of(each) for each in named if each is not None}
+    older = [each for each, key in known_lists.items() if key is None]
+    if older:
+        found = ServedList.objects.filter(recommendation_id__in=older)
+        known_lists |= dict(found.values_list("recommendation_id", "pk"))
     kinds: list[int | None] = []
     ids: list[int | None] = []
     for row in rows:
@@ -54,7 +58,7 @@ def added(events: pa.Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _reference(
-    row: Mapping[str, Any], lists: dict[uuid.UUID, int]
+    row: Mapping[str, Any], lists: dict[uuid.UUID, int | None]
 ) -> tuple[int | None, int | None]:
     for name, kind in (("launch", RefKind.LAUNCH), ("ad", RefKind.AD)):
         number = whole_number(row.get(name))

@@ -6,14 +6,30 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 APPS = ("segmentation", "campaigns")
 SECRET_MODELS = ("apikey", "signingsecret")
+LABELS = {  # the names stand in the database as they are, for every language
+    "Viewer": _("Viewer"),
+    "Marketer": _("Marketer"),
+    "Analyst": _("Analyst"),
+    "Privacy officer": _("Privacy officer"),
+    "Administrator": _("Administrator"),
+}
 
 # Role → models whose rows it may add and change (viewing is common to all).
 CHANGES = {
     "Viewer": (),
-    "Marketer": ("campaign", "variant", "launch", "placement", "ad", "notice"),
+    "Marketer": (
+        "campaign",
+        "variant",
+        "launch",
+        "placement",
+        "ad",
+        "listrule",
+        "notice",
+    ),
     "Analyst": (
         "item",
         "itemchange",
@@ -27,6 +43,9 @@ CHANGES = {
         "qualityreport",
         "suspicion",
         "modelrun",
+        "trainingplan",
+        "listrefresh",
+        "listrule",
         "segmentset",
         "segment",
         "notice",
@@ -34,6 +53,7 @@ CHANGES = {
     "Privacy officer": (
         "customer",
         "identity",
+        "erasure",
         "merge",
         "contactpoint",
         "consent",
@@ -46,7 +66,12 @@ ALSO = {
 }
 
 
-def after_migrate(sender: Any, **_: Any) -> None:
+def label(name: str) -> str:
+    """A role in the reader's language; what a host named stays as it is."""
+    return str(LABELS.get(name, name))
+
+
+def after_migrate(sender: Any, **_more: Any) -> None:
     """Give each role its permissions; groups of other names stay as they are."""
     if sender.label != "campaigns" and sender.label != "segmentation":
         return

@@ -45,7 +45,6 @@ def create_set(
             _("No “taste” model is live; train one first: als with purpose taste.")
         )
     return SegmentSet.objects.create(
-        name=_("Interests by %(method)s") % {"method": method},
         method=method,
         params=params,
         run=run,
@@ -131,8 +130,9 @@ def _vectors(segment_set: SegmentSet) -> tuple[np.ndarray, np.ndarray]:
             % {"run": run}
         )
     ids, vectors = np.asarray(model.users_.ids), np.asarray(model.user_vectors_)  # type: ignore[attr-defined]
-    # The run may be older than a quarantine or an erasure, which leaves ids below 0.
-    kept = ~np.isin(ids, queries.quarantined()) & (ids > 0)
+    # The run may be older than a quarantine, a no to personalisation or an erasure,
+    # which leaves ids below 0.
+    kept = ~np.isin(ids, queries.left_out()) & (ids > 0)
     return ids[kept], vectors[kept]
 
 

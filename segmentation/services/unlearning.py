@@ -30,7 +30,8 @@ def forget(customer_ids: Collection[int]) -> Unlearned:
     """
     done = Unlearned()
     ids = np.array(sorted(customer_ids), np.int64)
-    for run in ModelRun.objects.exclude(artifact="").only("pk", "artifact", "purpose"):
+    stored = ModelRun.objects.exclude(artifact="")
+    for run in stored.only("pk", "artifact", "lists", "purpose"):
         if not registry.is_on_this_disk():
             done.remains.append(
                 _("Run %(run)d lies in an object store and still has their row.")
@@ -39,9 +40,13 @@ def forget(customer_ids: Collection[int]) -> Unlearned:
             continue
         try:
             folder = registry.local_folder(run.artifact)
+            _drop_judged(folder / "judged", ids)
             known = artifact.forget(folder / "model", ids)
             if run.purpose != Purpose.SIMILAR:
                 known += _drop_lists(folder / "lists", ids)
+                if run.lists:
+                    refreshed = registry.local_folder(run.lists)
+                    known += _drop_lists(refreshed / "lists", ids)
             done.n_runs += known > 0
         except FileNotFoundError:  # removed by age or by hand: nothing is kept there
             continue
@@ -50,6 +55,17 @@ def forget(customer_ids: Collection[int]) -> Unlearned:
             text = _("The artifact of run %(run)d cannot be changed: %(error)s")
             done.remains.append(text % words)
     return done
+
+
+def _drop_judged(folder: Path, ids: np.ndarray) -> None:
+    """What a judged customer got stays, as that of nobody."""
+    for path in folder.glob("*_user_ids.npy"):
+        judged = np.load(path, mmap_mode="r+")
+        if not judged.size:
+            continue
+        rows = np.flatnonzero(np.isin(judged, ids))
+        judged[rows] = -1 - rows
+        judged.flush()
 
 
 def _drop_lists(folder: Path, ids: np.ndarray) -> int:

@@ -481,6 +481,9 @@ def test_the_privacy_officer_brings_a_suppression_list_in(settings, tmp_path):
     form = {"file": file, "source": "shop", "channel": "webpush"}
     shown = officer.post(page(Consent, "import"), form | {"meaning": "suppressed"})
     assert Consent.objects.get().granted
+    text = shown.content.decode()
+    assert "the same in every row: no" in text and "Consent to Web Push" in text
+    assert shown.context["tried"][0]["facts"]["consents"] == [("Web Push", 0, 1)]
     tried = [part["job"].pk for part in shown.context["tried"]]
     officer.post(page(Consent, "process_import"), {"job": tried})
     tasks.perform(ImportJob.objects.get(is_dry_run=False), importing.run_import)

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from campaigns.models import Ad, Consent, ContactPoint, Decision, Placement
-from segmentation.models import ApiKey, AuditEntry, Customer, Identity
+from segmentation.models import ApiKey, AuditEntry, Customer, Erasure, Identity
 from segmentation.services import identities
 from tests import storefront
 
@@ -261,6 +261,10 @@ def test_an_erased_customer_is_gone_and_the_answer_is_the_receipt():
     receipt = caller.delete("/customers/c-1/")
     assert receipt.status_code == 200
     assert sum(receipt.json()["rows"].values()) >= 2
+    [sentence] = receipt.json()["remains"]
+    assert "still to be looked through" in sentence
+    [erasure] = Erasure.objects.all()
+    assert erasure.status == "queued" and erasure.number == receipt.json()["customer"]
     assert not Customer.objects.exists()
     assert not Identity.objects.exists()
     assert caller.get("/customers/c-1/export/").status_code == 404

@@ -120,7 +120,7 @@ def _run(purpose: str = "discover") -> ModelRun:
 
 def _lists(run: ModelRun) -> registry.Lists:
     run.refresh_from_db()
-    return registry._mapped(run)
+    return registry.read_lists(run)
 
 
 def _segments() -> SegmentSet:

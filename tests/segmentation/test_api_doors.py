@@ -14,7 +14,7 @@ from redis import ConnectionError as RedisDown
 
 from segmentation.api import throttling
 from segmentation.models import ApiKey
-from segmentation.services import recommending
+from segmentation.services import serving
 from tests import storefront
 
 pytestmark = pytest.mark.django_db
@@ -217,7 +217,7 @@ def test_an_error_of_ours_tells_nothing_and_is_logged(
         raise RuntimeError("the password is 1234")
 
     settings.DEBUG = debug
-    monkeypatch.setattr(recommending, "recommend_for", broken)
+    monkeypatch.setattr(serving, "recommend_for", broken)
     with caplog.at_level(logging.ERROR):
         answer = storefront.server().get("/recommendations/")
     assert is_problem(answer, 500, "broken")
@@ -230,7 +230,7 @@ def test_a_database_that_is_away_is_worth_another_try(monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("db.internal does not answer")
 
-    monkeypatch.setattr(recommending, "recommend_for", away)
+    monkeypatch.setattr(serving, "recommend_for", away)
     answer = storefront.server().get("/recommendations/")
     assert is_problem(answer, 503, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from segmentation.management.base import read_settings
 from segmentation.management.commands import serve
-from segmentation.models import Event, Mapping, ModelRun
+from segmentation.models import AuditEntry, Event, Mapping, ModelRun
 from tests.segmentation.services import behaviour
 from tests.segmentation.services.imports import write
 
@@ -106,6 +106,15 @@ def test_train_tells_the_run_and_promotes_it_when_asked():
     assert worse["promoted"] is False and worse["gate"]["passed"] is False
     assert ModelRun.objects.get(stage="live").pk == better["run_id"]
     assert ModelRun.objects.get(pk=worse["run_id"]).gate["passed"] is False
+    with pytest.raises(CommandError, match="--promote nevertheless"):
+        run("train", "popularity", "--purpose", "again", "--overrule", "I say so")
+    why = ("--promote", "--overrule", "I say so")
+    told = run("train", "popularity", "--purpose", "again", *why, *few)
+    assert told["promoted"] is True and told["gate"]["passed"] is False
+    assert told["gate"]["overruled"]["reason"] == "I say so"
+    assert ModelRun.objects.get(stage="live").pk == told["run_id"]
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.action, entry.actor_name[-5:]) == ("overrule_gate", "train")
 
 
 def test_segment_tells_its_segments():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from segmentation.engine import recommenders
 from segmentation.forms import MappingForm, TrainForm
+from segmentation.models import Purpose
+from segmentation.services.training import methods
 
 
 def problems(form, field: str) -> str:
@@ -21,6 +24,31 @@ def test_parameters_of_the_algorithm_and_of_the_split_are_taken():
     params = '{"n_factors": 8, "period_days": 14}'
     form = TrainForm({"purpose": "taste", "algorithm": "als", "params": params})
     assert form.is_valid()
+
+
+def test_a_method_that_cannot_serve_the_purpose_is_refused_beside_its_field():
+    form = TrainForm({"purpose": "taste", "algorithm": "popularity", "params": ""})
+    assert "no customer vectors" in problems(form, "algorithm")
+
+
+def test_how_a_run_is_judged_is_chosen_or_written():
+    told = {"purpose": "again", "algorithm": "popularity", "split": "leave_last_out"}
+    form = TrainForm(told | {"params": ""})
+    assert form.is_valid()
+    assert form.cleaned_data["params"] == {"split": "leave_last_out"}
+    folds = TrainForm(told | {"split": "k_fold", "params": ""})
+    assert "k_fold is for ratings" in problems(folds, "params")
+
+
+@pytest.mark.parametrize("name", recommenders.names())
+def test_the_words_about_a_method_agree_with_what_it_can(name):
+    fits = [p for p in Purpose.values if not methods.unfit(name, p)]
+    told = methods.METHODS[name]
+    assert set(told.purposes) <= set(fits)
+    assert {"taste", "similar"} & set(fits) == {"taste", "similar"} & set(told.purposes)
+    assert str(told.label) != name and str(told.does).endswith(".")
+    html = str(TrainForm()["algorithm"])
+    assert f'value="{name}" data-fits="{" ".join(told.purposes)}"' in html
 
 
 @pytest.mark.django_db

@@ -65,6 +65,7 @@ def told(shown, action: str = "preview", **said) -> dict:
     found = {"upload": shown.context["sealed"], "action": action}
     state = shown.context["page"]
     found |= {"signature": state.signature, "own": state.keep_form.own}
+    found["save_mark"] = state.keep_form["save_mark"].value() or ""
     for row in state.rows:
         for bound in row["form"]:
             found[bound.html_name] = bound.value() or ""
@@ -97,6 +98,23 @@ def test_an_upload_shows_how_it_is_read_and_a_guess_for_each_column(analyst):
     assert "comma ," in text and "UTF-8" in text
     assert row_of(shown, "occurred_at")["cells"][0]["raw"] == "2026-01-01 10:00"
     assert not ImportJob.objects.exists()
+
+
+def test_a_script_that_uploads_hears_where_to_go_on_or_what_is_wrong(analyst):
+    """It shows how much has gone, and must not fetch the next page itself."""
+
+    def sent(**fields):
+        file = SimpleUploadedFile("sales.csv", PLAIN.encode())
+        data = {"kind": "events", "file": file, "source": "till", **fields}
+        headers = {"X-Strata-Fragment": "1"}
+        return analyst.post(page(ImportJob, "add"), data, headers=headers)
+
+    told = sent()
+    assert analyst.get(told.json()["address"]).context["upload"]["name"] == "sales.csv"
+    wrong = sent(mapping="builtin:shopify-products")
+    assert wrong.status_code == 422
+    assert "This mapping is for items." in wrong.content.decode()
+    assert "<html" not in wrong.content.decode()
 
 
 def test_the_upload_begins_with_the_kind_that_the_start_page_asked_for(analyst):
@@ -259,6 +277,46 @@ def test_a_kept_mapping_is_found_again_by_the_names_of_the_columns(analyst):
     assert row_of(fresh, "customer")["column"] is None
 
 
+def test_of_two_tabs_on_a_kept_mapping_the_later_is_told(analyst):
+    shown = upload(analyst, MESSY, encoding="cp1252")
+    say(analyst, shown, "run", **MESSY_COLUMNS, save_as="tills")
+    one, other = (upload(analyst, MESSY, encoding="cp1252") for _tab in "ab")
+    kept_as = {"save_as": "tills"}
+    say(analyst, one, "run", **kept_as | {"f2-default": "theirs"})
+    theirs = Mapping.objects.get().columns
+    n_jobs = ImportJob.objects.count()
+    mine = kept_as | {"f2-default": "mine"}
+    # A preview says so too, and goes on saying it.
+    for action in ("preview", "preview", "run"):
+        other = say(analyst, other, action, **mine)
+        assert "Somebody changed “tills” since this page was opened" in other.text
+        assert 'value="mine"' in other.text
+    assert Mapping.objects.get().columns == theirs
+    assert ImportJob.objects.count() == n_jobs
+    answer = say(analyst, other, "run", **mine)
+    assert answer.status_code == 302
+    assert "mine" in str(Mapping.objects.get().columns)
+
+
+def test_of_two_tabs_on_a_mapping_as_json_the_later_is_told(analyst):
+    row = Mapping.objects.create(name="mine", kind="events", columns={"item": "x"})
+    address = page(Mapping, "change", row.pk)
+    form = analyst.get(address).context["adminform"].form
+    told = {bound.html_name: bound.value() for bound in form}
+    told |= {"layout": "{}", "rules": "{}"}
+    assert analyst.post(address, told | {"columns": '{"item": "y"}'}).status_code == 302
+    answer = analyst.post(address, told | {"columns": '{"item": "z"}'})
+    assert "Somebody changed this mapping since you opened it" in answer.text
+    assert "&quot;z&quot;" in answer.text
+    row.refresh_from_db()
+    assert row.columns == {"item": "y"}
+    form = answer.context["adminform"].form
+    again = told | {"columns": '{"item": "z"}', "mark": form["mark"].value()}
+    assert analyst.post(address, again).status_code == 302
+    row.refresh_from_db()
+    assert row.columns == {"item": "z"}
+
+
 def test_a_name_of_another_mapping_is_not_written_over(analyst):
     Mapping.objects.create(name="mine", kind="events", columns={"item": "x"})
     shown = say(analyst, upload(analyst), "run", save_as="mine", **PURCHASES)
@@ -299,6 +357,16 @@ def test_a_header_that_is_not_there_is_said_beside_the_field(analyst):
     shown = say(analyst, upload(analyst), "run", **said)
     assert "The file has no column “Nope”." in shown.content.decode()
     assert not ImportJob.objects.exists()
+
+
+def test_a_file_of_who_is_who_finds_its_columns(analyst):
+    """Each kind of file has names of its own to be guessed by."""
+    lines = "customer,source,same_as,same_source\nW1,web,T1,till\n"
+    shown = upload(analyst, lines, kind="links")
+    assert shown.status_code == 200
+    say(analyst, shown, "run")
+    names = ("customer", "source", "same_as", "same_source")
+    assert ImportJob.objects.get().columns == {name: name for name in names}
 
 
 def test_rules_go_with_the_job(analyst):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import translation
 
 from campaigns import models as sending
 from segmentation import models
@@ -142,3 +143,13 @@ def test_encrypted_text_reads_back_and_is_not_in_the_table():
     stored = encrypt(["ada@example.com", ""])
     assert "ada" not in stored[0] and stored[1] == ""
     assert decrypt(stored) == ["ada@example.com", ""]
+
+
+def test_a_segment_set_without_a_name_is_called_in_the_readers_language():
+    fresh = models.SegmentSet(method="kmeans")
+    older = models.SegmentSet(method="kmeans", name="Interests by kmeans")
+    named = models.SegmentSet(method="kmeans", name="Spring")
+    with translation.override("zh-hans"):
+        assert str(fresh) == str(older) == "按 kmeans 划分的兴趣"
+        assert str(named) == "Spring"
+    assert str(fresh) == "Interests by kmeans"

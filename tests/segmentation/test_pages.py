@@ -120,22 +120,6 @@ def test_a_viewer_sees_no_training_and_may_not_train():
 
 
 @db
-def test_a_run_goes_live_and_the_former_one_can_come_back():
-    former = judged("popularity", interval(0.1, 0.1, 0.1), stage="live")
-    better = judged("als", interval(0.2, 0.2, 0.2))
-    client = signed_in("Analyst")
-    client.post(page(ModelRun, "do", better.pk, "promote"))
-    assert ModelRun.objects.get(stage="live") == better
-    client.post(page(ModelRun, "do", former.pk, "roll_back"))
-    assert ModelRun.objects.get(stage="live") == former
-    told = AuditEntry.objects.order_by("pk").values_list("changes", flat=True)
-    assert [change["live run"] for change in told] == [
-        [former.pk, better.pk],
-        [better.pk, former.pk],
-    ]
-
-
-@db
 def test_segments_are_shown_with_sizes_what_they_like_and_one_picture():
     made = SegmentSet.objects.create(
         method="kmeans",

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from campaigns.services import privacy
 from segmentation.management.base import StrataCommand
+from segmentation.services import erasing
 
 
 class Command(StrataCommand):
@@ -26,6 +27,8 @@ class Command(StrataCommand):
             )
         except privacy.WhichCustomer as error:
             raise CommandError(str(error)) from error
-        return privacy.erase_customer(
+        erasure = privacy.erase_customer(
             customer, now=timezone.now(), actor_name=self.typed_by()
         )
+        self.perform(erasure, erasing.finish)
+        return erasing.receipt(erasure)

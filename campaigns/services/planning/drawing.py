@@ -28,7 +28,7 @@ from campaigns.models import (
 from campaigns.services import audience, content
 from segmentation import bulk
 from segmentation.models import Customer, Merge
-from segmentation.services import jobs, recommending
+from segmentation.services import jobs, serving
 
 Arm, Reason = Recipient.Arm, Recipient.Reason
 
@@ -55,7 +55,7 @@ def preview(campaign: Campaign, now: datetime) -> Plan:
     suppressed = dict.fromkeys((reason for reason in Reason.values if reason), 0)
     n_treated = n_held_out = n_deliveries = 0
     for chunk in audience.chunks(campaign, after=0, at=now):
-        draw = _drawn(campaign, variants, chunk)
+        draw = _drawn(campaign, variants, chunk, now)
         n_treated += int(draw.is_treated.sum())
         n_held_out += int((draw.arms == Arm.HELD_OUT.value).sum())
         n_deliveries += int(chunk.n_points[draw.is_treated].sum())
@@ -88,7 +88,7 @@ def plan(launch: Launch, held: jobs.Held, *, now: datetime) -> Plan:
     message = _("Choosing people and products")
     held.progress(done, n_all, unit=_("people"), message=message)
     for chunk in audience.chunks(campaign, after=before, at=at):
-        draw = _drawn(campaign, variants, chunk)
+        draw = _drawn(campaign, variants, chunk, at)
         _write(launch, held, chunk, draw)
         done += chunk.customer_ids.size
         held.progress(done, n_all)
@@ -170,7 +170,10 @@ class _Draw:
 
 
 def _drawn(
-    campaign: Campaign, variants: Sequence[Variant], chunk: audience.Chunk
+    campaign: Campaign,
+    variants: Sequence[Variant],
+    chunk: audience.Chunk,
+    now: datetime,
 ) -> _Draw:
     """Decide eligibility first and draw the arm after it, or lift would be biased."""
     n = campaign.n_products
@@ -180,7 +183,7 @@ def _drawn(
     eligible = np.flatnonzero(reasons == "")
     if n and eligible.size:
         ids = chunk.customer_ids[eligible]
-        lists = recommending.lists_for(ids, n, campaign.purpose)
+        lists = serving.lists_for(ids, n, campaign.purpose, now=now)
         items[eligible, : lists.item_ids.shape[1]] = lists.item_ids
         run_id = lists.run_id
         without = eligible[(items[eligible] < 0).all(axis=1)]

@@ -1,4 +1,4 @@
-"""Cells to typed values by role: ids, texts, numbers, instants, flags, kinds.
+"""Cells to typed values by role: ids, texts, numbers, instants, flags, kinds, objects.
 
 Each cleaner answers the values (null where there is none), which rows are bad, and why.
 `Format` says how the cells of a column are written; `guess_format` finds it.
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation.engine.cleaning import numbers, texts, times
+from segmentation.engine.cleaning import numbers, objects, texts, times
 from segmentation.engine.cleaning.formats import Format, FormatError, Guess
 from segmentation.engine.cleaning.guessing import guess_format
 from segmentation.engine.cleaning.texts import (
@@ -41,6 +41,7 @@ __all__ = [
     "LATEST",
     "NULLS",
     "NUMBER",
+    "OBJECT",
     "TEXT",
     "TIME",
     "Cleaned",
@@ -61,6 +62,7 @@ __all__ = [
 ]
 
 TEXT, ID, NUMBER, TIME, FLAG, KIND = "text", "id", "number", "time", "flag", "kind"
+OBJECT = "object"
 _PLAIN = Format()
 _YES = (
     *("1", "true", "t", "yes", "y", "on", "in stock", "instock", "in_stock", "active"),
@@ -101,6 +103,8 @@ def clean(raw: pa.Array, role: str, rules: Rules, format: Format = _PLAIN) -> Cl
         return _flags(raw, format)
     if role == KIND:
         return _kinds(raw, format, rules.kinds)
+    if role == OBJECT:
+        return objects.read(raw, format)
     return texts.read_ids(raw, format) if role == ID else texts.read_texts(raw, format)
 
 

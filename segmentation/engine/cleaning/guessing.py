@@ -60,6 +60,9 @@ TYPED = gettext_noop("The file says itself what these values are.")
 EMPTY = gettext_noop("The sample has no value in this column.")
 NO_NUMBER = gettext_noop("No cell of the sample could be read as a number.")
 NO_TIME = gettext_noop("No cell of the sample could be read as a time.")
+ONLY_YEARS = gettext_noop(
+    "The column holds years alone; a time needs its day, such as 2017-01-31."
+)
 AS_IT_STANDS = gettext_noop("Taken as it stands.")
 BUT_NOTHING = gettext_noop("Taken as it stands; %(words)s as nothing.")
 AS_NOTHING = gettext_noop("%(words)s as nothing.")
@@ -109,8 +112,10 @@ def guess_format(cells: pa.Array | pa.ChunkedArray, role: str) -> Guess:
     text = texts.values(distinct, Format()).drop_null()
     if not len(text):
         return Guess(Format(), Sentence(EMPTY))
-    readings = _numbers(text) if role == "number" else _times(text)
-    return _decided(readings, text, NO_NUMBER if role == "number" else NO_TIME)
+    if role == "number":
+        return _decided(_numbers(text), text, NO_NUMBER)
+    none = ONLY_YEARS if times.all_years(text) else NO_TIME
+    return _decided(_times(text), text, none)
 
 
 def _words(distinct: pa.Array, known: tuple[str, ...]) -> Guess:

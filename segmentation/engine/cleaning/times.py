@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segmentation.engine.cleaning import dates, numbers, texts
 from segmentation.engine.cleaning.formats import EPOCHS, ORDERS, SERIAL, Format
 from segmentation.engine.cleaning.texts import Cleaned, Mask, is_null, is_true
+from segmentation.engine.sentences import Sentence, gettext_noop
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -31,6 +32,11 @@ _ZONED = r"[T :]\d.*(?:Z|[+-]\d\d?(?::?\d\d?)?)$"
 _SIMPLE = r"^(\d\d?)[./-](\d\d?)[./-](\d{4})"
 _SIMPLE_CLOCK = r"(?: \d\d?:\d\d(?::\d\d)?)?$"
 _TO_ISO = {"dmy": r"\3-\2-\1", "mdy": r"\3-\1-\2"}
+# A year alone names no moment; and the first of January would be a made-up one.
+YEAR = r"^\d{4}(?:\.0)?$"
+ONLY_YEAR = gettext_noop("is only a year; a time needs its day, such as 2017-01-31")
+# Below it stand years, months and counters, and no time of a shop (March 1973).
+_LEAST_SECONDS = 100_000_000
 _FAR = 4e17  # microseconds: no plausible time, and still an int64
 
 
@@ -38,7 +44,8 @@ def read(raw: pa.Array, form: Format, zone: ZoneInfo) -> Cleaned:
     """Instants; local times are in ``zone`` unless the format names another.
 
     Of an hour that happens twice the first is meant; one that a clock change skips is
-    moved to its end. Bad: unreadable, before 1900 or from 2200 on.
+    moved to its end. Bad: unreadable, a year alone, before 1900 or from 2200 on; of
+    seconds since 1970 too small a number.
     """
     zone = ZoneInfo(form.time_zone) if form.time_zone else zone
     why = form.is_not(form.time())
@@ -56,8 +63,15 @@ def read(raw: pa.Array, form: Format, zone: ZoneInfo) -> Cleaned:
         times = _instants(read) if utc else _localised(read, zone)
     else:
         times = _iso(text, zone)
-    unread = np.asarray(text.is_valid()) & is_null(times)
-    return times, unread | _implausible(times), why
+    bad = np.asarray(text.is_valid()) & is_null(times) | _implausible(times)
+    if bad.any() and all_years(text.filter(pa.array(bad))):
+        why = Sentence(ONLY_YEAR)
+    return times, bad, why
+
+
+def all_years(text: pa.Array) -> bool:
+    """Whether none of the texts says more than a year."""
+    return bool(is_true(pc.match_substring_regex(text, YEAR)).all())
 
 
 def _typed(raw: pa.Array, zone: ZoneInfo) -> pa.Array:
@@ -74,8 +88,11 @@ def _typed(raw: pa.Array, zone: ZoneInfo) -> pa.Array:
 def _iso(text: pa.Array, zone: ZoneInfo) -> pa.Array:
     """ISO 8601, with or without its own zone."""
     # The parser takes “now” and “today” for the moment of the import.
-    if np.isin(pc.binary_length(text), (3, 5)).any():
+    lengths = pc.binary_length(text)
+    if np.isin(lengths, (3, 5)).any():
         text = pc.if_else(pc.match_substring_regex(text, r"^\D"), None, text)
+    if np.isin(lengths, (4, 6)).any():
+        text = pc.if_else(pc.match_substring_regex(text, YEAR), None, text)
     zoned = pc.match_substring_regex(text, _ZONED)
     if not is_true(zoned).any():
         return _localised(_parsed(text, "ISO8601"), zone)
@@ -137,6 +154,7 @@ def _counted(number: NDArray[np.float64], unit: str, zone: ZoneInfo) -> pa.Array
         micros = np.round(days * _DAY / 1000) * 1000 + _SERIAL_START
     else:
         micros = np.round(number * (1_000_000 // EPOCHS[unit]))
+        micros[np.abs(micros) < _LEAST_SECONDS * 1e6] = np.nan
     good = np.isfinite(micros) & (np.abs(micros) < _FAR)
     whole = np.where(good, micros, 0.0).astype(np.int64)
     whole[~good] = dates.NEVER

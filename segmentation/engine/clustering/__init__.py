@@ -22,6 +22,10 @@ __all__ = [
 
 CLUSTERERS: Final = {
     "kmeans": "segmentation.engine.clustering.kmeans.KMeans",
+    "hierarchical": "segmentation.engine.clustering.hierarchical.Hierarchical",
+    "dbscan": "segmentation.engine.clustering.dbscan.DBSCAN",
+    "threshold": "segmentation.engine.clustering.threshold.Threshold",
+    "reference": "segmentation.engine.clustering.reference.Reference",
 }
 
 

@@ -1,15 +1,22 @@
-"""How many clusters: the silhouette's vote, the elbow's vote, and who decides."""
+"""How many clusters: the votes of silhouette, elbow and stability, and who decides."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.engine.clustering.base import Labels, Vectors
+from segmentation.engine.clustering import sampling, silhouette, stability
+from segmentation.engine.clustering.base import (
+    ClusteringRefused,
+    Labels,
+    Vectors,
+    distinct,
+    means,
+)
 
 # Kaufman & Rousseeuw 1990, p. 88: below .25 a silhouette shows no islands.
 ISLANDS: Final = 0.25
@@ -19,19 +26,153 @@ ISLANDS: Final = 0.25
 CLEAR_BREAK: Final = 2.5
 CLEAR_DEPTH: Final = 0.7
 SOME_BREAK: Final = 1.25
-_ROWS_AT_ONCE: Final = 1_024
+
+# Draws of shuffled data that a division is compared with, and how much better it must
+# be than the best of them to be more than chance.
+CHANCE_DRAWS: Final = 9
+CHANCE_ROWS: Final = 2_000
+BEYOND_CHANCE: Final = 0.005
 
 Rule = Literal["silhouette", "elbow", "bend"]
+Structure = Literal["islands", "continuum", "none"]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The number of clusters, both votes (elbow None: not clear), and what decided."""
+    """The number of clusters, the votes (elbow None: not clear), and what decided."""
 
     k: int
     silhouette_k: int
     elbow_k: int | None
     rule: Rule
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Which of the divisions was chosen, what it rests on, and the curves."""
+
+    at: int
+    scores: dict[str, Any]
+    curve: list[dict[str, Any]]
+
+
+def check(n_clusters: int | Literal["auto"], k_min: int, k_max: int) -> None:
+    """Raise ValueError unless these can be the numbers of clusters to try."""
+    fixed = n_clusters != "auto"
+    if fixed and (not isinstance(n_clusters, int) or n_clusters < 2):
+        raise ValueError('n_clusters is "auto", or a number of at least 2.')
+    if not 2 <= k_min <= k_max:
+        raise ValueError("k_min is at least 2, k_max at least k_min.")
+
+
+def possible(
+    rows: Vectors, n_clusters: int | Literal["auto"], k_min: int, k_max: int
+) -> list[int]:
+    """Return the numbers of clusters to try; ClusteringRefused if there is none."""
+    least, most = k_min, k_max
+    if n_clusters != "auto":
+        least = most = n_clusters
+    if len(rows) <= least:
+        raise ClusteringRefused(
+            "too_few", f"{len(rows)} customers cannot be divided into {least} segments."
+        )
+    different = distinct(rows, most + 1)
+    if different == 1:
+        raise ClusteringRefused(
+            "all_equal",
+            "All customers have the same vector: there is nothing to divide by.",
+        )
+    if different < least:
+        raise ClusteringRefused(
+            "too_few_different",
+            f"There are only {different} different vectors among {len(rows)} "
+            f"customers: too few for {least} segments.",
+        )
+    return list(range(least, min(most, different, len(rows) - 1) + 1))
+
+
+def judge(
+    rows: Vectors,
+    ks: Sequence[int],
+    labelings: Sequence[Labels],
+    *,
+    divide: stability.Divide,
+    seed: int,
+    given: bool,
+) -> Judged:
+    """Judge the divisions of the same rows into ks, and choose unless k was given.
+
+    `divide` is how other rows are divided alike, for the stability.
+    """
+    inertias = [_inertia(rows, labels) for labels in labelings]
+    scores = silhouette.silhouettes(rows, labelings)
+    agreements = stability.agreements(rows, ks, labelings, divide, seed)
+    choice = None
+    if not given:
+        total = _inertia(rows, np.zeros(len(rows), np.int32))
+        choice = choose(ks, scores, inertias, total)
+    at = ks.index(choice.k) if choice else 0
+    chance = silhouette_by_chance(rows, ks[at], divide, seed)
+    return Judged(
+        at,
+        {
+            "silhouette": scores[at],
+            "inertia": inertias[at],
+            "stability": agreements[at],
+            "elbow_k": choice.elbow_k if choice else None,
+            "silhouette_k": choice.silhouette_k if choice else None,
+            "stability_k": stability.vote(ks, agreements) if choice else None,
+            "rule": choice.rule if choice else "given",
+            "n_sample": len(rows),
+            "silhouette_by_chance": chance,
+            "structure": _structure(max(scores), scores[at], chance),
+        },
+        [
+            {"k": k, "inertia": inertia, "silhouette": score, "stability": agreement}
+            for k, inertia, score, agreement in zip(
+                ks, inertias, scores, agreements, strict=True
+            )
+        ],
+    )
+
+
+def silhouette_by_chance(
+    rows: Vectors, k: int, divide: stability.Divide, seed: int
+) -> list[float]:
+    """Return silhouettes of k clusters in data without any, the largest last.
+
+    Each column is shuffled for itself: what each says stays, what they say together
+    goes. Every other draw shuffles along the main directions of the rows instead.
+    Lengths stay as they were.
+    """
+    rng = np.random.default_rng(seed)
+    few = rows[sampling.drawn(len(rows), CHANCE_ROWS, seed)]
+    middle = few.mean(axis=0)
+    main = np.linalg.svd(few - middle, full_matrices=False)[2]
+    as_told = np.eye(few.shape[1], dtype=np.float32)
+    length = np.linalg.norm(few, axis=1, keepdims=True)
+    found = []
+    for number in range(CHANCE_DRAWS):
+        axes = main if number % 2 else as_told
+        mixed = rng.permuted((few - middle) @ axes.T, axis=0) @ axes + middle
+        norm = np.linalg.norm(mixed, axis=1, keepdims=True)
+        mixed = (mixed * length / np.where(norm > 0, norm, 1)).astype(np.float32)
+        labels = divide(mixed, [k])[0](mixed)
+        if len(np.unique(labels)) > 1:
+            found += silhouette.silhouettes(mixed, [labels])
+    return sorted(found)
+
+
+def _structure(best: float, chosen: float, chance: Sequence[float]) -> Structure:
+    if best >= ISLANDS:
+        return "islands"
+    beyond = not chance or chosen > chance[-1] + BEYOND_CHANCE
+    return "continuum" if beyond else "none"
+
+
+def _inertia(rows: Vectors, labels: Labels) -> float:
+    gaps = rows - means(rows, labels)[labels]
+    return float(np.einsum("ij,ij->", gaps, gaps, dtype=np.float64))
 
 
 def choose(
@@ -98,45 +239,3 @@ def _depth(ks: Sequence[int], inertias: Sequence[float]) -> NDArray[np.float64]:
     across = (k - k[0]) / max(k[-1] - k[0], 1)
     fall = inertia.max() - inertia.min()
     return 1 - (inertia - inertia.min()) / (fall or 1) - across
-
-
-def silhouettes(rows: Vectors, labelings: Sequence[Labels]) -> list[float]:
-    """Return the mean silhouette (Rousseeuw 1987) of each division of the same rows.
-
-    Each distance is computed once for all of them, a block of rows at a time: n² x f
-    operations, 4 KB x n of memory.
-    """
-    sizes = [np.bincount(labels) for labels in labelings]
-    columns = np.concatenate([[0], np.cumsum([len(size) for size in sizes])])
-    member = np.zeros((len(rows), columns[-1]), np.float32)
-    for labels, start in zip(labelings, columns, strict=False):
-        member[np.arange(len(rows)), start + labels] = 1
-    centred = rows - rows.mean(axis=0)
-    squares = np.einsum("ij,ij->i", centred, centred)
-    totals = np.zeros(len(labelings))
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        block = np.arange(start, min(start + _ROWS_AT_ONCE, len(rows)))
-        distance = squares[block, None] + squares - 2 * centred[block] @ centred.T
-        np.sqrt(np.maximum(distance, 0, out=distance), out=distance)
-        distance[np.arange(block.size), block] = 0  # not rounding's idea of it
-        sums = distance @ member
-        for which, labels in enumerate(labelings):
-            own = sums[:, columns[which] : columns[which + 1]]
-            totals[which] += _block_sum(own, labels[block], sizes[which])
-    return [float(total) / len(rows) for total in totals]
-
-
-def _block_sum(
-    sums: NDArray[np.float32], labels: Labels, sizes: NDArray[np.int64]
-) -> float:
-    """Return the sum of s(i) over rows with these sums of distances per cluster."""
-    at = np.arange(len(labels)), labels
-    mates = sizes[labels] - 1
-    inside = sums[at] / np.maximum(mates, 1)
-    means = sums / np.maximum(sizes, 1)
-    means[:, sizes == 0] = np.inf
-    means[at] = np.inf
-    outside = means.min(axis=1)
-    larger = np.maximum(inside, outside)
-    alone = (mates == 0) | (larger == 0)  # s(i) = 0 by definition
-    return float(((outside - inside)[~alone] / larger[~alone]).sum())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import cluster
 from threadpoolctl import threadpool_limits
 
-from segmentation.engine.clustering import choosing
+from segmentation.engine.clustering import choosing, sampling
 from segmentation.engine.clustering.base import (
-    ClusteringRefused,
     Clusters,
     Labels,
     Vectors,
@@ -20,9 +19,8 @@ from segmentation.engine.clustering.base import (
     nearest,
     prepared,
 )
+from segmentation.engine.clustering.silhouette import SAMPLE
 
-# Silhouettes cost n²: this many rows, drawn by the seed, speak for all.
-SAMPLE: Final = 10_000
 _STARTS: Final = 10
 _STARTS_PER_K: Final = 4
 
@@ -44,11 +42,7 @@ class KMeans:
         k_max: int = 20,
         unit_length: bool = False,
     ) -> None:
-        fixed = n_clusters != "auto"
-        if fixed and (not isinstance(n_clusters, int) or n_clusters < 2):
-            raise ValueError('n_clusters is "auto", or a number of at least 2.')
-        if not 2 <= k_min <= k_max:
-            raise ValueError("k_min is at least 2, k_max at least k_min.")
+        choosing.check(n_clusters, k_min, k_max)
         self.n_clusters = n_clusters
         self.seed = seed
         self.k_min = k_min
@@ -58,83 +52,45 @@ class KMeans:
     def fit(self, vectors: ArrayLike) -> Clusters:
         """Divide the rows; ClusteringRefused where that has no sense."""
         rows = prepared(vectors, unit_length=self.unit_length)
-        ks = self._possible_ks(rows)
+        ks = choosing.possible(rows, self.n_clusters, self.k_min, self.k_max)
         # One thread: on a shared machine as fast on a sample, and sums in one order, or
         # the same seed would give other segments now and then.
         with threadpool_limits(1):
-            sample = self._sample(rows)
+            sample = rows[sampling.drawn(len(rows), SAMPLE, self.seed)]
             starts = _STARTS if len(ks) == 1 else _STARTS_PER_K
             fits = [_lloyd(sample, k, self.seed, starts) for k in ks]
-            scores = choosing.silhouettes(sample, [fit.labels for fit in fits])
-            choice = self._choice(ks, scores, fits, sample)
-            at = ks.index(choice.k) if choice else 0
-            centers, inertia = _refined(rows, fits[at].centers)
+            judged = choosing.judge(
+                sample,
+                ks,
+                [fit.labels for fit in fits],
+                divide=self._divided,
+                seed=self.seed,
+                given=self.n_clusters != "auto",
+            )
+            centers, inertia = _refined(rows, fits[judged.at].centers)
         labels, centers = by_size(nearest(rows, centers), centers)
         scale = len(rows) / len(sample)
         curve = [
-            {"k": k, "inertia": fit.inertia * scale, "silhouette": score}
-            for k, fit, score in zip(ks, fits, scores, strict=True)
+            point | {"inertia": point["inertia"] * scale} for point in judged.curve
         ]
-        summary: dict[str, Any] = {
-            "silhouette": scores[at],
-            "inertia": inertia,
-            "elbow_k": choice.elbow_k if choice else None,
-            "silhouette_k": choice.silhouette_k if choice else None,
-            "rule": choice.rule if choice else "given",
-            "n_sample": len(sample),
-        }
-        return Clusters(labels, centers, summary, curve, self.unit_length)
+        scores = judged.scores | {"inertia": inertia}
+        return Clusters(labels, centers, scores, curve, self.unit_length)
 
-    def _possible_ks(self, rows: Vectors) -> list[int]:
-        """Return the numbers of clusters to try; ClusteringRefused if there is none."""
-        least, most = self.k_min, self.k_max
-        if self.n_clusters != "auto":
-            least = most = self.n_clusters
-        if len(rows) <= least:
-            raise ClusteringRefused(
-                "too_few",
-                f"{len(rows)} customers cannot be divided into {least} segments.",
-            )
-        different = _distinct(rows, most + 1)
-        if different == 1:
-            raise ClusteringRefused(
-                "all_equal",
-                "All customers have the same vector: there is nothing to divide by.",
-            )
-        if different < least:
-            raise ClusteringRefused(
-                "too_few_different",
-                f"There are only {different} different vectors among {len(rows)} "
-                f"customers: too few for {least} segments.",
-            )
-        return list(range(least, min(most, different, len(rows) - 1) + 1))
-
-    def _sample(self, rows: Vectors) -> Vectors:
-        if len(rows) <= SAMPLE:
-            return rows
-        rng = np.random.default_rng(self.seed)
-        return rows[np.sort(rng.choice(len(rows), SAMPLE, replace=False))]
-
-    def _choice(
-        self, ks: list[int], scores: list[float], fits: list[_Fit], sample: Vectors
-    ) -> choosing.Choice | None:
-        """Return the vote, or None where the number was given."""
-        if self.n_clusters != "auto":
-            return None
-        total = float(((sample - sample.mean(axis=0)) ** 2).sum(dtype=np.float64))
-        return choosing.choose(ks, scores, [fit.inertia for fit in fits], total)
+    def _divided(
+        self, rows: Vectors, ks: Sequence[int]
+    ) -> list[Callable[[Vectors], Labels]]:
+        return [_follow(_lloyd(rows, k, self.seed, 1).centers) for k in ks]
 
 
 @dataclass(frozen=True)
 class _Fit:
     labels: Labels
     centers: Vectors
-    inertia: float
 
 
 def _lloyd(rows: Vectors, k: int, seed: int, starts: int) -> _Fit:
     model = cluster.KMeans(k, n_init=starts, random_state=seed).fit(rows)
-    return _Fit(model.labels_, model.cluster_centers_, float(model.inertia_))
+    return _Fit(model.labels_, model.cluster_centers_)
 
 
 def _refined(rows: Vectors, centers: Vectors) -> tuple[Vectors, float]:
@@ -143,10 +99,5 @@ def _refined(rows: Vectors, centers: Vectors) -> tuple[Vectors, float]:
     return model.cluster_centers_, float(model.inertia_)
 
 
-def _distinct(rows: Vectors, enough: int) -> int:
-    """Return how many different rows there are, counting no further than `enough`."""
-    few = rows[: 100 * enough]
-    found = len(np.unique(few, axis=0))
-    if found < enough and len(few) < len(rows):
-        found = len(np.unique(rows, axis=0))
-    return min(found, enough)
+def _follow(centers: Vectors) -> Callable[[Vectors], Labels]:
+    return lambda rows: nearest(rows, centers)

@@ -1,7 +1,9 @@
 """Fit, choose, judge: leak-free splits, full-catalogue ranking, ratings, intervals."""
 
 from segmentation.engine.evaluation.exposure import (
+    Exposure,
     diversity,
+    exposure,
     gini,
     mean_of,
     novelty,
@@ -33,6 +35,7 @@ from segmentation.engine.evaluation.splits import (
 __all__ = [
     "METRICS",
     "TASKS",
+    "Exposure",
     "Holdout",
     "Interval",
     "NoTargets",
@@ -47,6 +50,7 @@ __all__ = [
     "difference",
     "diversity",
     "evaluate",
+    "exposure",
     "gini",
     "ideal_gain",
     "k_fold",

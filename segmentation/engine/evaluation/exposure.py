@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,97 @@ from scipy import sparse
 
 from segmentation.engine.evaluation.intervals import Interval, bootstrap
 from segmentation.engine.interactions import Interactions
+
+OTHER = "…"  # all groups beside the largest
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Of each group of items: its share of the lists, the catalogue and the sales."""
+
+    shown: dict[str, Interval]
+    catalogue: dict[str, float]
+    sales: dict[str, float]
+    most: str  # shown most beyond its sales
+    least: str
+    gap: Interval  # between what these two are shown beyond their sales
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers for JSON."""
+        return {
+            "groups": {
+                name: {
+                    "shown": value._asdict(),
+                    "catalogue": self.catalogue[name],
+                    "sales": self.sales[name],
+                }
+                for name, value in self.shown.items()
+            },
+            "gap": {"most": self.most, "least": self.least, **self.gap._asdict()},
+        }
+
+
+def exposure(
+    top_items: NDArray[Any],
+    labels: NDArray[Any],
+    train: Interactions,
+    *,
+    at_most: int = 12,
+    seed: int = 0,
+) -> Exposure | None:
+    """Who is shown, by group of items; `labels` name the group of each item row.
+
+    Items without a label are left out, groups beside the `at_most` best sold are one.
+    A customer's list counts as one, however long. None without two groups or lists.
+    """
+    names, code = _largest(np.asarray(labels, dtype=str), train, at_most)
+    places = np.where(top_items >= 0, code[top_items], -1)
+    counts = np.stack([(places == at).sum(axis=1) for at in range(len(names))], axis=1)
+    counts = counts[counts.sum(axis=1) > 0]
+    if len(names) < 2 or not len(counts):
+        return None
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    sold = np.bincount(
+        train.user_items.indices, train.user_items.data, minlength=len(code)
+    )
+    known = code >= 0
+    sales = np.bincount(code[known], sold[known], minlength=len(names))
+    items = np.bincount(code[known], minlength=len(names))
+    sales, items = sales / max(sales.sum(), 1e-12), items / items.sum()
+    low, high = bootstrap(shares, seed=seed)
+    beyond = shares.mean(axis=0) - sales
+    most, least = int(beyond.argmax()), int(beyond.argmin())
+    apart = (shares[:, most] - sales[most]) - (shares[:, least] - sales[least])
+    return Exposure(
+        shown={
+            name: Interval(float(mean), float(low[at]), float(high[at]))
+            for at, (name, mean) in enumerate(zip(names, shares.mean(0), strict=True))
+        },
+        catalogue=dict(zip(names, items.tolist(), strict=True)),
+        sales=dict(zip(names, sales.tolist(), strict=True)),
+        most=names[most],
+        least=names[least],
+        gap=mean_of(apart, seed=seed),
+    )
+
+
+def _largest(
+    labels: NDArray[Any], train: Interactions, at_most: int
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the best sold groups and the group of each item row, -1 without one."""
+    names, code = np.unique(labels, return_inverse=True)
+    sold = np.bincount(
+        code[train.user_items.indices], train.user_items.data, minlength=len(names)
+    )
+    sold = np.where(names == "", -1.0, sold)
+    order = np.argsort(-sold, kind="stable")
+    order = order[names[order] != ""]
+    kept, rest = order[:at_most], order[at_most:]
+    place = np.full(len(names), -1, np.int64)
+    place[kept] = np.arange(len(kept))
+    place[rest] = len(kept)
+    found = [str(name) for name in names[kept]] + ([OTHER] if len(rest) else [])
+    return found, place[code]
 
 
 def gini(top_items: NDArray[Any], n_items: int) -> float:

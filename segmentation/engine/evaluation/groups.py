@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.engine.evaluation.intervals import (
-    N_RESAMPLES,
     Interval,
-    bootstrap,
-    resamples,
+    drawn_means,
 )
 from segmentation.engine.evaluation.ranking import Result
 
@@ -71,7 +69,13 @@ def service(
     if len(large) < 2:
         raise TooFewGroups(f"There are no two groups of at least {min_size} users.")
     parts = {str(names[at]): values[code == at] for at in large}
-    groups = {name: _interval(part, seed) for name, part in parts.items()}
+    drawn = [
+        drawn_means(part, seed=seed + at) for at, part in enumerate(parts.values())
+    ]
+    groups = {
+        name: _interval(part, means)
+        for (name, part), means in zip(parts.items(), drawn, strict=True)
+    }
     best = max(groups, key=lambda name: groups[name].mean)
     worst = min(groups, key=lambda name: groups[name].mean)
     return Service(
@@ -83,26 +87,21 @@ def service(
         },
         best=best,
         worst=worst,
-        gap=_gap(list(parts.values()), seed),
+        gap=_gap(list(parts.values()), drawn),
     )
 
 
-def _interval(values: NDArray[np.float64], seed: int) -> Interval:
-    low, high = bootstrap(values[:, None], seed=seed)
-    return Interval(float(values.mean()), float(low[0]), float(high[0]))
+def _interval(values: NDArray[np.float64], means: NDArray[np.float64]) -> Interval:
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high))
 
 
-def _gap(parts: list[NDArray[np.float64]], seed: int) -> Interval:
+def _gap(
+    parts: list[NDArray[np.float64]], drawn_by_part: list[NDArray[np.float64]]
+) -> Interval:
     """Range of the means; drawn ranges are too wide by what chance adds, on average."""
     means = np.array([part.mean() for part in parts])
-    drawn = np.column_stack(
-        [
-            np.concatenate(
-                [w @ part for w in resamples(len(part), seed + at, N_RESAMPLES)]
-            )
-            for at, part in enumerate(parts)
-        ]
-    )
+    drawn = np.column_stack(drawn_by_part)
     observed = means.max() - means.min()
     by_chance = np.ptp(drawn - means, axis=1)  # all alike: what would be seen
     ranges = np.ptp(drawn, axis=1)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_RESAMPLES = 1000
+MANY = 20_000  # users, from which on a mean is as good as normally distributed
+NORMAL_95 = 1.959964
 BLOCK_CELLS = 1 << 23
 
 
@@ -23,12 +25,28 @@ class Interval(NamedTuple):
 def bootstrap(
     values: NDArray[np.float64], *, seed: int, n_resamples: int = N_RESAMPLES
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % percentile interval of each column's mean, resampling the rows (users)."""
+    """95 % percentile interval of each column's mean, resampling the rows (users).
+
+    Of many rows it is the normal interval, which is the limit of the percentiles and
+    takes no draws.
+    """
+    if len(values) >= MANY:
+        mean, error = values.mean(axis=0), values.std(axis=0) / np.sqrt(len(values))
+        return mean - NORMAL_95 * error, mean + NORMAL_95 * error
     means = np.concatenate(
         [weights @ values for weights in resamples(len(values), seed, n_resamples)]
     )
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return low, high
+
+
+def drawn_means(values: NDArray[np.float64], *, seed: int) -> NDArray[np.float64]:
+    """Means of N_RESAMPLES draws of the values, of many from their normal limit."""
+    if len(values) >= MANY:
+        error = values.std() / np.sqrt(len(values))
+        return np.random.default_rng(seed).normal(values.mean(), error, N_RESAMPLES)
+    blocks = resamples(len(values), seed, N_RESAMPLES)
+    return np.concatenate([weights @ values for weights in blocks])
 
 
 def paired(

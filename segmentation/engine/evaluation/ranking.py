@@ -10,12 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from segmentation.engine import columns, interactions
-from segmentation.engine.evaluation.intervals import Interval, bootstrap, paired
+from segmentation.engine.evaluation.intervals import (
+    NORMAL_95,
+    Interval,
+    bootstrap,
+    paired,
+)
 from segmentation.engine.interactions import IdMap, Interactions
 
 TASKS = ("again", "discover")
 METRICS = ("ndcg", "recall", "precision", "hit_rate", "map", "mrr")
-NORMAL_95 = 1.959964
 
 
 class NoTargets(ValueError):
@@ -50,6 +54,7 @@ class Result:
     n_targets: NDArray[np.int64]
     per_user: dict[str, NDArray[np.float64]]
     intervals: dict[str, Interval]
+    top_items: NDArray[np.int32]  # the judged lists, a row for each of user_rows
 
     def __getitem__(self, metric: str) -> Interval:
         return self.intervals[metric]
@@ -131,7 +136,7 @@ def evaluate(
     }
     intervals["coverage"] = _coverage(top_items, n_items)
     n_targets = np.diff(targets.indptr).astype(np.int64)
-    return Result(task, k, n_items, rows, n_targets, values, intervals)
+    return Result(task, k, n_items, rows, n_targets, values, intervals, top_items)
 
 
 def difference(

@@ -7,6 +7,7 @@ A mapping is ``{target field: spec}`` (`specs`). `plan` checks it against a file
 from segmentation.engine.cleaning import NULLS
 from segmentation.engine.mapping.builtin import BUILTIN, Builtin, recognised
 from segmentation.engine.mapping.fields import (
+    ALL_ATTRIBUTES,
     ATTRIBUTES,
     CONSENT,
     FIELDS,
@@ -30,6 +31,7 @@ from segmentation.engine.mapping.specs import (
 )
 
 __all__ = [
+    "ALL_ATTRIBUTES",
     "ATTRIBUTES",
     "BUILTIN",
     "CONSENT",

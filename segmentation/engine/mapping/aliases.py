@@ -110,11 +110,23 @@ _TEXT: dict[str, dict[str, str]] = {
         "created_at": "createdat created registeredat registrationdate registered "
         "signupdate signup dateregistered customersince 注册时间 注册日期 创建时间",
     },
+    "links": {
+        "customer": f"{_CUSTOMER} id",
+        "source": "source customersource 来源",
+        "same_as": "sameas samecustomer samecustomerid othercustomer othercustomerid "
+        "otherid secondid matchedid duplicateof 同一客户 另一客户id 对应客户id",
+        "same_source": "samesource othersource secondsource matchedsource "
+        "另一来源 对应来源",
+        "visitor": "visitor visitorid cookie cookieid anonymousid deviceid "
+        "访客id 设备id",
+    },
 }
 ALIASES: dict[str, dict[str, list[str]]] = {
     kind: {
         target: [
-            *dict.fromkeys((*names.split(), *spellings(MORE[kind].get(target, ""))))
+            *dict.fromkeys(
+                (*names.split(), *spellings(MORE.get(kind, {}).get(target, "")))
+            )
         ]
         for target, names in targets.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segmentation.engine.cleaning import FLAG, ID, KIND, NUMBER, TEXT, TIME
+from segmentation.engine.cleaning import FLAG, ID, KIND, NUMBER, OBJECT, TEXT, TIME
 from segmentation.engine.sentences import Refusal
 
 FIELDS: dict[str, dict[str, str]] = {
@@ -58,7 +58,8 @@ REQUIRED = {
     "customers": ("customer",),
     "links": ("customer",),
 }
-ATTRIBUTES = "attributes."
+ATTRIBUTES = "attributes."  # what follows is the name of one
+ALL_ATTRIBUTES = "attributes"  # all of them, as an object of JSON
 CONSENT = "consent."  # of customers; what follows is a way of reaching them
 # As long as the columns that they go to.
 LENGTHS = {
@@ -83,6 +84,8 @@ class MappingError(Refusal):
 
 def role_of(kind: str, target: str) -> str | None:
     """What a target field holds; None where the kind has no such field."""
+    if target == ALL_ATTRIBUTES and kind in ("items", "customers"):
+        return OBJECT
     if target.startswith(ATTRIBUTES) and kind in ("items", "customers"):
         return TEXT if target != ATTRIBUTES else None
     if target.startswith(CONSENT) and kind == "customers":

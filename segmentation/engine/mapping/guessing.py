@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from segmentation.engine.cleaning import Format, Mask, guess_format, is_true, texts
 from segmentation.engine.mapping.aliases import ALIASES, PAIRS, WORDS
 from segmentation.engine.mapping.builtin import BUILTIN, recognised
-from segmentation.engine.mapping.fields import FIELDS, role_of
+from segmentation.engine.mapping.fields import ALL_ATTRIBUTES, FIELDS, role_of
 from segmentation.engine.mapping.names import bare, normal
 from segmentation.engine.mapping.specs import Column, Spec, read_column
 from segmentation.engine.mapping.transforms import changed, gathered, unblanked
@@ -39,16 +39,28 @@ _IMAGE = (
     gettext_noop("“%(name)s” holds pictures."),
 )
 _URL = (r"(?i)^https?://\S+$", gettext_noop("“%(name)s” holds addresses of pages."))
+_OBJECT = (
+    r"(?s)^\{.*\}$",
+    gettext_noop("“%(name)s” holds objects of JSON, as our exports write attributes."),
+)
 _LOOKS = {
     "events": {"customer": _EMAIL, "currency": _CURRENCY, "occurred_at": _DATE},
-    "items": {"image": _IMAGE, "url": _URL, "currency": _CURRENCY},
-    "customers": {"email": _EMAIL},
+    "items": {
+        "image": _IMAGE,
+        "url": _URL,
+        "currency": _CURRENCY,
+        ALL_ATTRIBUTES: _OBJECT,
+    },
+    "customers": {"email": _EMAIL, ALL_ATTRIBUTES: _OBJECT},
 }
 # Names that say little: what such a column holds must be kinds that we know.
 _VAGUE = {"type", "status", "action", "类型", "状态", "操作"}
 _OF_A_SALE = ("quantity", "price", "amount", "order")
 USUAL = gettext_noop("“%(name)s” is a usual name for %(target)s.")
 KINDS = gettext_noop("“%(name)s” holds kinds of events.")
+TITLE_STANDS = gettext_noop(
+    "No column holds ids of items, so “%(name)s” stands for them."
+)
 LIKE_SALES = gettext_noop(
     "No column says what happened; the lines look like those of sales."
 )
@@ -171,8 +183,7 @@ def _named_item(headers: list[str], taken: set[str]) -> Found:
     there = _names_of([header for header in headers if header not in taken])
     for name in ALIASES["items"]["title"]:
         if header := there.get(name):
-            why = f"No column holds ids of items, so “{header}” stands for them."
-            yield "item", Column((header,)), why
+            yield "item", Column((header,)), Sentence(TITLE_STANDS, name=header)
             return
 
 
@@ -219,7 +230,7 @@ def _by_look(
     """Columns that nothing names, by what stands in them."""
     taken = {header for column, _why in found.values() for header in column.headers}
     free = [header for header in headers if header not in taken]
-    for target, (pattern, why) in _LOOKS[kind].items():
+    for target, (pattern, why) in _LOOKS.get(kind, {}).items():
         for header in free if target not in found else ():
             if _share(_cells(sample, header), pattern) >= ENOUGH:
                 free.remove(header)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import partial
 
-from segmentation.engine.mapping.fields import FIELDS
+from segmentation.engine.mapping.fields import ALL_ATTRIBUTES, FIELDS, role_of
 
 
 def normal(header: str) -> str:
@@ -31,7 +32,7 @@ def guess(kind: str, headers: list[str]) -> dict[str, str]:
     lower = {header.strip().lower(): header for header in headers}
     aliases = {"item": ("item", "item_id"), "customer": ("customer", "customer_id")}
     found = {}
-    for name in FIELDS[kind]:
+    for name in filter(partial(role_of, kind), (*FIELDS[kind], ALL_ATTRIBUTES)):
         for alias in aliases.get(name, (name,)):
             if alias in lower:
                 found[name] = lower[alias]

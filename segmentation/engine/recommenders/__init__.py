@@ -8,7 +8,7 @@ from typing import Any
 
 from segmentation.engine.recommenders import artifact, base
 
-# Dotted paths, for laziness: only ncf needs TensorFlow.
+# Dotted paths, for laziness: ncf and towers need TensorFlow.
 RECOMMENDERS = {
     "popularity": "popularity.Popularity",
     "personal_frequency": "frequency.PersonalFrequency",
@@ -25,7 +25,7 @@ RECOMMENDERS = {
     "content": "content.Content",
     "rules": "rules.Rules",
     "blend": "blend.Blend",
-    "cold_start": "blend.ColdStart",
+    "cold_start": "cold_start.ColdStart",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.topk import topk
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from segmentation.engine import evaluation
 from segmentation.engine.interactions import DataError, Interactions
@@ -21,9 +22,11 @@ from segmentation.engine.recommenders.base import (
     cosine,
     require,
 )
+from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 WEIGHTINGS = ("log", "linear")
+FEW = 4  # rows: to copy the allowed vectors for implicit takes longer than all scores
 
 
 class ALS(Recommender):
@@ -58,6 +61,15 @@ class ALS(Recommender):
     @classmethod
     def candidates(cls, purpose: str) -> list[dict[str, Any]]:
         return [{"regularization": 10.0}, {"regularization": 1.0, "n_factors": 32}]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "n_factors": Whole(16, 192, log=True),
+            "regularization": Real(0.1, 100.0, log=True),
+            "alpha": Real(0.1, 40.0, log=True),
+            "weighting": Choice(WEIGHTINGS),
+        }
 
     def _check_params(self) -> None:
         require(
@@ -113,6 +125,8 @@ class ALS(Recommender):
         exclude_seen: bool,
         allowed: NDArray[np.int64] | None,
     ) -> TopN:
+        if len(rows) <= FEW:
+            return super()._recommend(rows, n, exclude_seen, allowed)
         vectors, seen = self.item_vectors_, None
         if exclude_seen:
             seen = self.user_items_[rows]
@@ -134,6 +148,14 @@ class ALS(Recommender):
         top.items[:, :width] = np.where(named, items, -1)
         top.scores[:, :width] = np.where(named, scores, 0)
         return top
+
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        # Threads would wait for one another longer than the product takes.
+        with _threads().limit(limits=1, user_api="blas"):
+            scores: NDArray[np.float32] = (
+                self.user_vectors_[rows] @ self.item_vectors_.T
+            )
+        return scores
 
     def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
         confidence, *system = self._system(histories)
@@ -169,3 +191,9 @@ class ALS(Recommender):
 
     def _block_rows(self) -> int:
         return 2000
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Made once: to find the libraries of a process takes milliseconds."""
+    return ThreadpoolController()

@@ -17,6 +17,7 @@ from segmentation.engine import evaluation
 from segmentation.engine.interactions import EmptyData, IdMap, Interactions, TooSmall
 from segmentation.engine.recommenders import artifact, reasons, topn
 from segmentation.engine.recommenders.reasons import Reasons
+from segmentation.engine.recommenders.spaces import Space
 from segmentation.engine.recommenders.topn import TopN
 
 # on_epoch(epoch, n_epochs, loss, metric); epochs count from 1, unknown numbers are NaN.
@@ -50,8 +51,8 @@ class Recommender(ABC):
     recommends_new: ClassVar[bool] = True  # can name an item the user never had
     has_vectors: ClassVar[bool] = False
     has_similar: ClassVar[bool] = False
-    folds_in: ClassVar[bool] = False  # answers histories it was not fitted on
-    has_reasons: ClassVar[bool] = False  # a score is a sum over the history
+    folds_in: bool = False  # answers histories it was not fitted on
+    has_reasons: bool = False  # a score is a sum over the history
     predicts_ratings: ClassVar[bool] = False
     names_untouched: ClassVar[bool] = False  # can name an item that nobody had
     learned: ClassVar[tuple[str, ...]]  # names of the arrays and matrices to keep
@@ -64,6 +65,11 @@ class Recommender(ABC):
     def candidates(cls, purpose: str) -> list[dict[str, Any]]:
         """Parameters worth trying on validation for a purpose; none: not for this."""
         return []
+
+    @classmethod
+    def space(cls) -> Space:
+        """What a search may try beside them; empty: nothing else."""
+        return {}
 
     @property
     def params(self) -> dict[str, Any]:
@@ -139,6 +145,20 @@ class Recommender(ABC):
             )
             top.items[block], top.scores[block] = best
         return top
+
+    @property
+    def folds_log(self) -> bool:
+        """Whether `recommend_log` can answer people whom the fit did not know so."""
+        return self.folds_in
+
+    def recommend_log(
+        self, data: Interactions, n: int = 10, *, exclude_seen: bool = True
+    ) -> TopN:
+        """Lists for the users of another log over the same items, row by row.
+
+        A fold-in of the log's matrix; a model that weighs by time takes its times.
+        """
+        return self.recommend_for(data.user_items, n, exclude_seen=exclude_seen)
 
     def reasons(
         self, histories: sparse.csr_matrix, item_rows: ArrayLike, m: int = 3
@@ -269,7 +289,12 @@ class Recommender(ABC):
 
     def _nameable(self) -> NDArray[np.bool_]:
         """Items of which the model knows something: those that somebody had."""
-        return np.bincount(self.user_items_.indices, minlength=len(self.items_)) > 0
+        kept = self.__dict__.get("_had")  # one list must not count them all again
+        if kept is None or kept[0] is not self.user_items_:
+            seen = np.bincount(self.user_items_.indices, minlength=len(self.items_))
+            kept = self.__dict__["_had"] = (self.user_items_, seen > 0)
+        found: NDArray[np.bool_] = kept[1]
+        return found
 
     def _require(self, able: bool, inability: str) -> None:
         if not able:

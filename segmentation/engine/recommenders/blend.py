@@ -1,14 +1,15 @@
-"""Several models as one: a weighted sum, or one after the other."""
+"""Several models in one list: a weighted sum of their scores."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-from segmentation.engine import evaluation, recommenders
+from segmentation.engine import evaluation
 from segmentation.engine.interactions import Interactions
 from segmentation.engine.recommenders import topn
 from segmentation.engine.recommenders.base import (
@@ -17,73 +18,12 @@ from segmentation.engine.recommenders.base import (
     Recommender,
     require,
 )
-from segmentation.engine.recommenders.popularity import Popularity
+from segmentation.engine.recommenders.composite import Composite
 from segmentation.engine.recommenders.topn import TopN
 
 STEPS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # weights tried, the best member 1
 LEARNING_USERS = 2000
 LISTED = 0.05  # what being in a list at all counts beside its first place
-MEMBERS = "members"
-
-
-class Composite(Recommender):
-    """Members by name with their parameters, saved in folders below its own."""
-
-    members: tuple[str, ...]
-    member_params: dict[str, dict[str, Any]] | None
-    members_: list[Recommender]
-
-    def _check_params(self) -> None:
-        names = recommenders.names()
-        require(len(self.members) >= 1, "members must be one name or more.")
-        for name in self.members:
-            require(name in names, f"members must be among {', '.join(names)}.")
-            inside = issubclass(recommenders.kind(name), Composite)
-            require(not inside, f"members must be single models, not {name}.")
-
-    @property
-    def refit_params(self) -> dict[str, Any]:
-        """The parameters with those of the members that learned when to stop."""
-        inside = zip(self.members, self.members_, strict=True)
-        own = {name: model.refit_params for name, model in inside}
-        return {**self.params, "member_params": own}
-
-    def _fit_members(
-        self,
-        data: Interactions,
-        validation: evaluation.Holdout | None,
-        on_epoch: OnEpoch | None,
-    ) -> None:
-        told = self.member_params or {}
-        self.members_ = [
-            recommenders.create(name, **told.get(name, {})).fit(
-                data, validation=validation, on_epoch=on_epoch
-            )
-            for name in self.members
-        ]
-
-    def save(self, folder: str | Path) -> None:
-        """Write the members first, each as its own model, then what joins them."""
-        self._require_fitted()
-        for at, model in enumerate(self.members_):
-            model.save(Path(folder) / MEMBERS / str(at))
-        super().save(folder)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        model = super().load(folder)
-        model.members_ = [
-            recommenders.load(Path(folder) / MEMBERS / str(at))
-            for at in range(len(model.members))
-        ]
-        return model
-
-    def _allowed(self, item_mask: ItemMask) -> NDArray[np.int64] | None:
-        """Left to the members: one may name what another may not."""
-        if item_mask is None:
-            return None
-        mask = np.asarray(item_mask)
-        return np.flatnonzero(mask) if mask.dtype == bool else np.unique(mask)
 
 
 class Blend(Composite):
@@ -149,9 +89,8 @@ class Blend(Composite):
     ) -> NDArray[np.float64]:
         rows, targets = validation.targets(data, LEARNING_USERS)
         new_only = validation.task == "discover"
-        owner, items, parts = self._cells(
-            rows, max(self.depth, validation.k), new_only, validation.items
-        )
+        ask = _asker(rows, max(self.depth, validation.k), new_only)
+        owner, items, parts = self._cells(ask, validation.items)
         hit = evaluation.cell_hits(owner, items, targets)
 
         def ndcg(weights: NDArray[np.float64]) -> float:
@@ -180,25 +119,49 @@ class Blend(Composite):
                     best, weights = reached, tried
         return weights
 
-    def _cells(
+    def recommend_for(
         self,
-        rows: NDArray[np.int64],
-        depth: int,
-        exclude_seen: bool,
-        allowed: ItemMask,
+        histories: sparse.csr_matrix,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        item_mask: ItemMask = None,
+    ) -> TopN:
+        """Lists of histories: each member folds them in, block by block."""
+        self._require(self.folds_in, "has a member that cannot answer a history")
+        ask = _asker(histories, max(n, self.depth), exclude_seen)
+        return self._ranked(
+            *self._cells(ask, self._allowed(item_mask)), histories.shape[0], n
+        )
+
+    def _contributions(
+        self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
+    ) -> sparse.csr_matrix:
+        """Each member's shares, by what the member gives the item in the blend."""
+        owner, items, parts = self._cells(_asker(histories, self.depth, False), None)
+        asked = np.flatnonzero(items == item_rows[owner])
+        gains = np.zeros((len(item_rows), len(self.members_)))
+        gains[owner[asked]] = parts[asked] * self.weights_
+        total = sparse.csr_matrix(histories.shape, dtype=np.float64)
+        for model, gain in zip(self.members_, gains.T, strict=True):
+            if model.has_reasons:
+                own = model._contributions(histories, item_rows).tocsr().maximum(0)
+                sums = np.asarray(own.sum(axis=1)).ravel()
+                scale = np.divide(gain, sums, where=sums > 0, out=np.zeros_like(gain))
+                total = total + sparse.diags(scale) @ own
+        return sparse.csr_matrix(total)
+
+    def _cells(
+        self, ask: Callable[[Recommender, ItemMask], TopN], allowed: ItemMask
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Places (list, item) that a member names, and what each gives them."""
         n_items = np.int64(len(self.items_))
         keys, gains, which = [], [], []
         for at, model in enumerate(self.members_):
-            top = model.recommend(
-                rows, depth, exclude_seen=exclude_seen, item_mask=allowed
-            )
+            top = ask(model, allowed)
             owner, place = np.nonzero(top.items >= 0)
             # A mask must not change the scale: the order of what stays would change.
-            whole = top
-            if allowed is not None:
-                whole = model.recommend(rows, depth, exclude_seen=exclude_seen)
+            whole = top if allowed is None else ask(model, None)
             keys.append(owner * n_items + top.items[owner, place])
             gains.append(_scaled(top, whole)[owner, place])
             which.append(np.full(len(owner), at))
@@ -215,87 +178,37 @@ class Blend(Composite):
         exclude_seen: bool,
         allowed: NDArray[np.int64] | None,
     ) -> TopN:
-        owner, items, parts = self._cells(
-            rows, max(n, self.depth), exclude_seen, allowed
-        )
+        ask = _asker(rows, max(n, self.depth), exclude_seen)
+        return self._ranked(*self._cells(ask, allowed), len(rows), n)
+
+    def _ranked(
+        self,
+        owner: NDArray[np.int64],
+        items: NDArray[np.int64],
+        parts: NDArray[np.float64],
+        n_rows: int,
+        n: int,
+    ) -> TopN:
         scores = parts @ self.weights_
         kept = scores > 0
         owner, items, scores = owner[kept], items[kept], scores[kept]
         order = np.lexsort((items, -scores, owner))
-        return topn.pack(owner[order], items[order], scores[order], len(rows), n)
+        return topn.pack(owner[order], items[order], scores[order], n_rows, n)
 
     def _block_rows(self) -> int:
         return 2048
 
 
-class ColdStart(Composite):
-    """The first member that has an answer, the next one for the places left, …
+def _asker(
+    people: ArrayLike | sparse.csr_matrix, depth: int, exclude_seen: bool
+) -> Callable[[Recommender, ItemMask], TopN]:
+    """The question to each member: of people by their row, or by their history."""
 
-    `recommend` keeps the contract; `answer` also serves people whom nobody knows and
-    says of every place which member filled it. Scores only tell the order.
-    """
+    def ask(model: Recommender, allowed: ItemMask) -> TopN:
+        answer = model.recommend_for if sparse.issparse(people) else model.recommend
+        return answer(people, depth, exclude_seen=exclude_seen, item_mask=allowed)
 
-    algorithm = "cold_start"
-    learned = ("n_steps_",)
-
-    n_steps_: NDArray[np.int64]
-
-    def __init__(
-        self,
-        members: tuple[str, ...] = ("item_knn", "popularity"),
-        member_params: dict[str, dict[str, Any]] | None = None,
-    ) -> None:
-        self.members = members
-        self.member_params = member_params
-
-    def _check_params(self) -> None:
-        super()._check_params()
-        last = recommenders.kind(self.members[-1])
-        require(
-            issubclass(last, Popularity),
-            "members must be a chain that ends with popularity, which always answers.",
-        )
-
-    def _fit(
-        self,
-        data: Interactions,
-        validation: evaluation.Holdout | None,
-        on_epoch: OnEpoch | None,
-    ) -> None:
-        self._fit_members(data, validation, on_epoch)
-        self.n_steps_ = np.array([len(self.members)])
-
-    def answer(
-        self,
-        user_rows: ArrayLike,
-        n: int = 10,
-        *,
-        exclude_seen: bool = True,
-        item_mask: ItemMask = None,
-    ) -> tuple[TopN, NDArray[np.int8]]:
-        """Lists for all, known or not, and the number of the member of each place."""
-        self._require_fitted()
-        rows = np.asarray(user_rows, np.int64).reshape(-1)
-        lists = [
-            model.recommend(rows, n, exclude_seen=exclude_seen, item_mask=item_mask)
-            for model in self.members_
-        ]
-        last = self.members_[-1]
-        assert isinstance(last, Popularity)
-        lists[-1].items[rows < 0] = last.top(n, item_mask=item_mask).items
-        return _joined([top.items for top in lists], n)
-
-    def _recommend(
-        self,
-        rows: NDArray[np.int64],
-        n: int,
-        exclude_seen: bool,
-        allowed: NDArray[np.int64] | None,
-    ) -> TopN:
-        return self.answer(rows, n, exclude_seen=exclude_seen, item_mask=allowed)[0]
-
-    def _block_rows(self) -> int:
-        return 2048
+    return ask
 
 
 def _scaled(top: TopN, whole: TopN) -> NDArray[np.float64]:
@@ -312,21 +225,3 @@ def _scaled(top: TopN, whole: TopN) -> NDArray[np.float64]:
     part = np.where(apart, part, 1.0)
     below = LISTED * np.exp(np.minimum(part, 0.0))
     return np.where(part > 0, LISTED + (1 - LISTED) * part, below)
-
-
-def _joined(lists: list[NDArray[np.int32]], n: int) -> tuple[TopN, NDArray[np.int8]]:
-    """One list after the other, no item twice, and from which each place came."""
-    items = np.hstack(lists)
-    step = np.repeat(np.arange(len(lists)), [part.shape[1] for part in lists])
-    owner, place = np.nonzero(items >= 0)
-    named = items[owner, place]
-    key = owner * (np.int64(named.max(initial=0)) + 1) + named
-    first = np.sort(np.unique(key, return_index=True)[1])
-    owner, place, named = owner[first], place[first], named[first]
-    counts = np.bincount(owner, minlength=len(items))
-    rank = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
-    top = topn.pack(owner, named, n - rank, len(items), n)
-    steps = np.full((len(items), n), -1, np.int8)
-    kept = rank < n
-    steps[owner[kept], rank[kept]] = step[place[kept]]
-    return top, steps

@@ -16,6 +16,7 @@ from segmentation.engine.interactions import DataError, Interactions
 from segmentation.engine.recommenders import topn
 from segmentation.engine.recommenders.base import OnEpoch, Recommender, require
 from segmentation.engine.recommenders.linear import COUNTS, damped
+from segmentation.engine.recommenders.spaces import Choice, Real, Space
 from segmentation.engine.recommenders.topn import TopN
 
 # Scripts written without spaces: Han, Hiragana, Katakana, and the marks between them.
@@ -55,6 +56,15 @@ class Content(Recommender):
         self.label_weight = label_weight
         self.number_weight = number_weight
         self.counts = counts
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "text_weight": Real(0.0, 2.0),
+            "label_weight": Real(0.1, 2.0),  # at least one of them counts
+            "number_weight": Real(0.0, 2.0),
+            "counts": Choice(COUNTS),
+        }
 
     def _check_params(self) -> None:
         require(self.counts in COUNTS, f"counts must be one of {', '.join(COUNTS)}.")

@@ -19,6 +19,7 @@ from segmentation.engine.recommenders.base import (
     require,
 )
 from segmentation.engine.recommenders.linear import COUNTS, damped
+from segmentation.engine.recommenders.spaces import Choice, Real, Space
 from segmentation.engine.recommenders.topn import TopN
 
 COPIES = 3  # of the items x items matrix in float32 that a fit holds at once
@@ -58,6 +59,13 @@ class EASE(Recommender):
         if purpose not in ("discover", "similar"):
             return []
         return [{"regularization": value} for value in (50.0, 200.0, 800.0)]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "regularization": Real(5.0, 5000.0, log=True),
+            "counts": Choice(COUNTS),
+        }
 
     def _check_params(self) -> None:
         require(self.regularization > 0, "regularization must be positive.")

@@ -12,6 +12,7 @@ from segmentation.engine import evaluation
 from segmentation.engine.interactions import Interactions
 from segmentation.engine.recommenders import topn
 from segmentation.engine.recommenders.base import OnEpoch, Recommender, require
+from segmentation.engine.recommenders.spaces import Real, Space
 from segmentation.engine.recommenders.topn import TopN
 
 HALF_LIVES_DAYS = (28.0, 56.0, 84.0, 126.0, 182.0)
@@ -40,6 +41,10 @@ class PersonalFrequency(Recommender):
             return []
         return [{"half_life_days": days} for days in (*HALF_LIVES_DAYS, None)]
 
+    @classmethod
+    def space(cls) -> Space:
+        return {"half_life_days": Real(7.0, 730.0, log=True)}
+
     def _check_params(self) -> None:
         half_life = self.half_life_days
         require(half_life is None or half_life > 0, "half_life_days must be positive.")
@@ -50,18 +55,44 @@ class PersonalFrequency(Recommender):
         validation: evaluation.Holdout | None,
         on_epoch: OnEpoch | None,
     ) -> None:
+        self.ranked_ = self._ranked(data, _popularity(data.user_items))
+
+    def _ranked(
+        self, data: Interactions, popularity: NDArray[np.int64]
+    ) -> sparse.csr_matrix:
         half_life = self.half_life_days
         recent = data if half_life is None else data.decayed(half_life)
         matrix = recent.user_items
         users = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-        popularity = np.bincount(data.user_items.indices, minlength=matrix.shape[1])
         order = np.lexsort(
             (matrix.indices, -popularity[matrix.indices], -matrix.data, users)
         )
-        self.ranked_ = sparse.csr_matrix(matrix.shape, dtype=np.float32)
-        self.ranked_.indptr = matrix.indptr
-        self.ranked_.indices = matrix.indices[order]
-        self.ranked_.data = matrix.data[order]
+        ranked = sparse.csr_matrix(matrix.shape, dtype=np.float32)
+        ranked.indptr = matrix.indptr
+        ranked.indices = matrix.indices[order]
+        ranked.data = matrix.data[order]
+        return ranked
+
+    @property
+    def folds_log(self) -> bool:
+        """A list depends on nobody else but for the order of equal counts."""
+        return True
+
+    def recommend_log(
+        self, data: Interactions, n: int = 10, *, exclude_seen: bool = True
+    ) -> TopN:
+        """Each user's own items of another log; ties by who had them at the fit.
+
+        Counts are decayed as of the newest line of that log.
+        """
+        self._require_fitted()
+        rows = np.arange(len(data.users))
+        if exclude_seen:
+            return topn.empty(len(rows), n)
+        ranked = self._ranked(data, _popularity(self.user_items_))
+        owner, place = topn.spread(ranked.indptr, rows)
+        items, scores = ranked.indices[place], ranked.data[place]
+        return topn.pack(owner, items, scores, len(rows), n)
 
     def _recommend(
         self,
@@ -84,3 +115,8 @@ class PersonalFrequency(Recommender):
 
     def _block_rows(self) -> int:
         return 8192
+
+
+def _popularity(user_items: sparse.csr_matrix) -> NDArray[np.int64]:
+    """How many users had each item."""
+    return np.bincount(user_items.indices, minlength=user_items.shape[1])

@@ -13,6 +13,7 @@ from segmentation.engine.interactions import Interactions
 from segmentation.engine.recommenders import similarity
 from segmentation.engine.recommenders.base import OnEpoch, Recommender, require
 from segmentation.engine.recommenders.linear import COUNTS, Linear, candidates, damped
+from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 
 
 class Neighbours(Recommender):
@@ -35,6 +36,17 @@ class Neighbours(Recommender):
         self.b = b
         self.power = power
         self.shrinkage = shrinkage
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "weighting": Choice(similarity.WEIGHTINGS),
+            "n_neighbors": Whole(20, 1000, log=True),
+            "counts": Choice(COUNTS),
+            "k1": Real(0.2, 100.0, log=True),
+            "b": Real(0.0, 1.0),
+            "shrinkage": Real(0.0, 50.0),
+        }
 
     def _check_params(self) -> None:
         weightings = similarity.WEIGHTINGS

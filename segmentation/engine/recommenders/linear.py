@@ -41,7 +41,14 @@ class Linear(Recommender):
         self, histories: sparse.csr_matrix, item_rows: NDArray[np.int64]
     ) -> sparse.csr_matrix:
         history = damped(histories, self.counts)
-        return history.multiply(self.similarity_[:, item_rows].T).tocsr()
+        # Columns of a CSR matrix cost a look at all of it: take the rows that count.
+        used = np.unique(history.indices)
+        part = self.similarity_[used][:, item_rows]
+        spoken = sparse.csr_matrix(history[:, used].multiply(part.T))
+        shape = history.shape
+        return sparse.csr_matrix(
+            (spoken.data, used[spoken.indices], spoken.indptr), shape=shape
+        )
 
     def _similar(self, rows: NDArray[np.int64], n: int) -> TopN:
         found = self.similarity_[rows]

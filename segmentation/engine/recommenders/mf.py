@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from segmentation.engine.recommenders import solving
 from segmentation.engine.recommenders.base import OnEpoch, cosine, require
 from segmentation.engine.recommenders.rated import Rated
+from segmentation.engine.recommenders.spaces import Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 Floats = NDArray[np.float64]
@@ -47,6 +48,14 @@ class MF(Rated):
         self.bias_regularization = bias_regularization
         self.iterations = iterations
         self.seed = seed
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "n_factors": Whole(4, 100, log=True),
+            "regularization": Real(0.1, 20.0, log=True),
+            "bias_regularization": Real(0.3, 30.0, log=True),
+        }
 
     def _check_params(self) -> None:
         require(self.n_factors >= 1, "n_factors must be at least 1.")

@@ -1,14 +1,12 @@
 """Neural collaborative filtering (He et al. 2017): GMF, MLP and both (NeuMF).
 
-The only file that imports TensorFlow, and only while fitting: a fitted or loaded model
-is NumPy arrays.
+TensorFlow is there only while fitting: a fitted or loaded model is NumPy arrays.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,6 +23,8 @@ from segmentation.engine.recommenders.base import (
     cosine,
     require,
 )
+from segmentation.engine.recommenders.neural import adam, begin, tensorflow
+from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
 
 NETWORKS = ("gmf", "mlp", "neumf")
@@ -33,7 +33,6 @@ MIN_STEPS = 16  # of an epoch, so that small data also get some
 STEPS_PER_CALL = 64
 VALIDATION_USERS = 1000
 CACHE_CELLS = 1 << 17  # of a hidden layer at a time: it must fit in the cache
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
 
 Floats = NDArray[np.float32]
 
@@ -104,6 +103,17 @@ class NCF(Recommender):
         if purpose == "taste":
             return [{"network": "gmf"}]
         return [{"network": network} for network in NETWORKS]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "network": Choice(NETWORKS),
+            "n_factors": Whole(16, 128, log=True),
+            "n_negatives": Whole(2, 8),
+            "learning_rate": Real(1e-3, 3e-2, log=True),
+            "learning_rate_decay": Real(0.4, 0.9),
+            "weight_decay": Real(0.2, 20.0, log=True),
+        }
 
     @property
     def refit_params(self) -> dict[str, Any]:
@@ -262,13 +272,12 @@ def _trainer(
     model: NCF, data: Interactions
 ) -> tuple[Callable[[int], float], Callable[[], Weights]]:
     """Run one epoch (-> mean loss of an example) and read the weights."""
-    tf = _tensorflow()
+    tf = tensorflow()
     matrix = data.user_items
     n_users, n_items = matrix.shape
     initial = _initial(model, n_users, n_items)
     tables = _padded(initial.users), _padded(np.c_[initial.items, initial.bias])
-    weights = [tf.constant(part) for part in (*tables, initial.output, *initial.dense)]
-    state = [weights, *([tf.zeros_like(part) for part in weights] for _ in range(2))]
+    state = begin([*tables, initial.output, *initial.dense])
     owners = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(matrix.indptr))
     rng = np.random.default_rng(model.seed)
     n_positives = min(matrix.nnz // MIN_STEPS, BATCH // (1 + model.n_negatives)) or 1
@@ -313,7 +322,7 @@ def _compiled(widths: tuple[int, int], weight_decay: float) -> Callable[..., Any
     State (weights, first and second moments, each a list of arrays) in, state and
     summed loss out.
     """
-    tf = _tensorflow()
+    tf = tensorflow()
 
     def run_steps(
         state: Any, users: Any, items: Any, first: Any, steps: Any, rate: Any
@@ -328,7 +337,8 @@ def _compiled(widths: tuple[int, int], weight_decay: float) -> Callable[..., Any
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
                 loss = tf.reduce_sum(losses) / users.shape[1]
             gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, weights)]
-            state = _adam(tf, state, gradients, first + done, rate, weight_decay)
+            decays = _decays(weights, weight_decay)
+            state = adam(state, gradients, first + done, rate, decays)
             return done + 1, state, total + loss
 
         start = (tf.constant(0), state, tf.constant(0.0))
@@ -337,26 +347,11 @@ def _compiled(widths: tuple[int, int], weight_decay: float) -> Callable[..., Any
     return tf.function(run_steps, jit_compile=True, autograph=False)
 
 
-def _adam(
-    tf: Any, state: Any, gradients: Any, number: Any, rate: Any, weight_decay: float
-) -> list[list[Any]]:
-    """The state after one step of Adam; the two tables also shrink."""
-    weights = state[0]
-    # The last column of the item table is the bias: it is not pulled to zero.
+def _decays(weights: list[Any], weight_decay: float) -> list[Any]:
+    """The two tables shrink, but not the last column of the items': it is the bias."""
     shrunk = np.ones((1, weights[1].shape[1]), np.float32)
     shrunk[0, -1] = 0
-    decays = [weight_decay, weight_decay * shrunk] + [0.0] * (len(weights) - 2)
-    time = tf.cast(number + 1, tf.float32)
-    pace = rate * tf.sqrt(1 - BETA_2**time) / (1 - BETA_1**time)
-    updated = []
-    for weight, first, second, gradient, decay in zip(
-        *state, gradients, decays, strict=True
-    ):
-        first = BETA_1 * first + (1 - BETA_1) * gradient
-        second = BETA_2 * second + (1 - BETA_2) * gradient * gradient
-        move = pace * first / (tf.sqrt(second) + EPSILON)
-        updated.append((weight * (1 - rate * decay) - move, first, second))
-    return [list(parts) for parts in zip(*updated, strict=True)]
+    return [weight_decay, weight_decay * shrunk] + [0.0] * (len(weights) - 2)
 
 
 def _logits(
@@ -390,10 +385,3 @@ def _logits(
 def _threads() -> ThreadpoolController:
     """Made once: it looks through all libraries, and TensorFlow brings many."""
     return ThreadpoolController()
-
-
-def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else it chats on stderr
-    import tensorflow as tf
-
-    return tf

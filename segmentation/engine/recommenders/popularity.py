@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from segmentation.engine import evaluation
 from segmentation.engine.interactions import Interactions
@@ -17,6 +18,7 @@ from segmentation.engine.recommenders.base import (
     Recommender,
     require,
 )
+from segmentation.engine.recommenders.spaces import Choice, Space
 from segmentation.engine.recommenders.topn import TopN
 
 COUNTS = ("users", "weight")
@@ -30,6 +32,7 @@ class Popularity(Recommender):
 
     algorithm = "popularity"
     is_personal = False
+    folds_in = True
     learned = ("popularity_", "order_")
 
     popularity_: NDArray[np.float32]  # per item
@@ -71,6 +74,13 @@ class Popularity(Recommender):
         order = order[:n]
         zeros = np.zeros(len(order), np.int64)
         return topn.pack(zeros, order, scores[order], 1, n)
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "count": Choice(COUNTS),
+            "half_life_days": Choice((None, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0)),
+        }
 
     def _check_params(self) -> None:
         require(self.count in COUNTS, f"count must be one of {', '.join(COUNTS)}.")
@@ -123,6 +133,10 @@ class Popularity(Recommender):
         owner, position = np.nonzero(~seen)
         items = order[position]
         return topn.pack(owner, items, self.popularity_[items], len(rows), n)
+
+    def _scores_for(self, histories: sparse.csr_matrix) -> NDArray[np.float32]:
+        known = np.where(self.popularity_ > 0, self.popularity_, -np.inf)
+        return np.tile(known.astype(np.float32), (histories.shape[0], 1))
 
     def _order(self, allowed: NDArray[np.int64] | None) -> NDArray[np.int32]:
         if allowed is None:

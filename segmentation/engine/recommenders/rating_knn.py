@@ -9,6 +9,7 @@ from scipy import sparse
 from segmentation.engine.recommenders import topn
 from segmentation.engine.recommenders.base import BLOCK_CELLS, OnEpoch, require
 from segmentation.engine.recommenders.rated import Rated, baselines
+from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 
 SIDES = ("user", "item")
 FORMS = ("plain", "mean", "baseline")
@@ -47,6 +48,16 @@ class RatingKNN(Rated):
         self.similarity = similarity
         self.n_neighbors = n_neighbors
         self.shrinkage = shrinkage
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "side": Choice(SIDES),
+            "form": Choice(FORMS),
+            "similarity": Choice(SIMILARITIES),
+            "n_neighbors": Whole(10, 200, log=True),
+            "shrinkage": Real(1.0, 500.0, log=True),
+        }
 
     def _check_params(self) -> None:
         for name, known in (

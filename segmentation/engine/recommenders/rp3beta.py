@@ -11,7 +11,8 @@ from segmentation.engine import evaluation
 from segmentation.engine.interactions import Interactions
 from segmentation.engine.recommenders import similarity
 from segmentation.engine.recommenders.base import OnEpoch, require
-from segmentation.engine.recommenders.linear import Linear, damped
+from segmentation.engine.recommenders.linear import COUNTS, Linear, damped
+from segmentation.engine.recommenders.spaces import Choice, Real, Space, Whole
 
 
 class RP3beta(Linear):
@@ -41,6 +42,15 @@ class RP3beta(Linear):
         if purpose not in ("discover", "similar"):
             return []
         return [{"beta": value} for value in (0.0, 0.2, 0.4)]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "alpha": Real(0.5, 2.0),
+            "beta": Real(0.0, 1.0),
+            "n_neighbors": Whole(20, 1000, log=True),
+            "counts": Choice(COUNTS),
+        }
 
     def _check_params(self) -> None:
         super()._check_params()

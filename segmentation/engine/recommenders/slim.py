@@ -12,7 +12,8 @@ from segmentation.engine import evaluation
 from segmentation.engine.interactions import Interactions
 from segmentation.engine.recommenders import ease
 from segmentation.engine.recommenders.base import OnEpoch, require
-from segmentation.engine.recommenders.linear import Linear, damped
+from segmentation.engine.recommenders.linear import COUNTS, Linear, damped
+from segmentation.engine.recommenders.spaces import Choice, Real, Space
 
 COPIES = 7  # of the items x items matrix in float32 that a fit holds at once
 TOLERANCE = 5e-4  # between the dense and the sparse solution, the largest weight ~ .3
@@ -46,6 +47,14 @@ class SLIM(Linear):
         if purpose not in ("discover", "similar"):
             return []
         return [{"regularization": value} for value in (50.0, 200.0)]
+
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "regularization": Real(5.0, 1000.0, log=True),
+            "sparsity": Real(0.01, 5.0, log=True),
+            "counts": Choice(COUNTS),
+        }
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -1,25 +1,25 @@
 """NCF over rating vectors: two towers, a new customer without training.
 
 The matrix form of deep matrix factorisation (Xue et al. 2017): a user is the vector of
-their ratings, an item the vector of ratings it got, each through one layer of tanh. Two
-sparse products each way are all it needs, so it is NumPy and takes seconds.
+their ratings, an item the vector of ratings it got, each through one layer of tanh.
+It learns in TensorFlow, each epoch one XLA program; a fitted model is NumPy arrays.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from segmentation.engine.interactions import DataError
 from segmentation.engine.recommenders.base import OnEpoch, cosine, require
+from segmentation.engine.recommenders.neural import adam, begin, tensorflow
 from segmentation.engine.recommenders.rated import Rated
+from segmentation.engine.recommenders.spaces import Real, Space, Whole
 from segmentation.engine.recommenders.topn import TopN
-
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
 
 Floats = NDArray[np.float32]
 Tower = tuple[Floats, Floats]  # weights (inputs x factors), shift
@@ -60,6 +60,15 @@ class Towers(Rated):
         self.weight_decay = weight_decay
         self.seed = seed
 
+    @classmethod
+    def space(cls) -> Space:
+        return {
+            "n_factors": Whole(4, 64, log=True),
+            "learning_rate": Real(1e-3, 0.1, log=True),
+            "dropout": Real(0.0, 0.8),
+            "weight_decay": Real(0.1, 20.0, log=True),
+        }
+
     def _check_params(self) -> None:
         require(self.n_factors >= 1, "n_factors must be at least 1.")
         require(self.epochs >= 1, "epochs must be at least 1.")
@@ -74,18 +83,15 @@ class Towers(Rated):
         above.data = (ratings.data - self.range_[0]).astype(np.float32)
         rng = np.random.default_rng(self.seed)
         towers = [self._initial(n, rng) for n in (above.shape[1], above.shape[0])]
-        parts = [part for tower in towers for part in tower]
-        moments = [[np.zeros_like(part) for part in parts] for _ in range(2)]
-        with threadpool_limits(1, "blas"):
-            for epoch in range(1, self.epochs + 1):
-                of_users, of_items = (self._hidden(above, rng) for _ in range(2))
-                inputs = _scaled(of_users), _scaled(of_items.T.tocsr())
-                loss, slopes = gradients(above, inputs, parts)
-                if not np.isfinite(loss):
-                    raise DataError("Towers did not converge: lower the learning_rate.")
-                self._step(parts, slopes, moments, epoch)
-                if on_epoch is not None:
-                    on_epoch(epoch, self.epochs, loss, float("nan"))
+        state = begin([part for tower in towers for part in tower])
+        run_epoch = _compiled(above, self)
+        for epoch in range(1, self.epochs + 1):
+            state, loss = run_epoch(state, tensorflow().constant(epoch))
+            if not np.isfinite(loss):
+                raise DataError("Towers did not converge: lower the learning_rate.")
+            if on_epoch is not None:
+                on_epoch(epoch, self.epochs, float(loss), float("nan"))
+        parts = [part.numpy() for part in state[0]]
         self.weights_, self.shift_ = parts[0], parts[1]
         self.user_vectors_ = _out(_scaled(above), parts[0], parts[1])
         self.item_vectors_ = _out(_scaled(above.T.tocsr()), parts[2], parts[3])
@@ -94,32 +100,6 @@ class Towers(Rated):
         weights = rng.normal(0, 0.05, (n_inputs, self.n_factors))
         shift = rng.normal(0, 0.1, self.n_factors)
         return weights.astype(np.float32), shift.astype(np.float32)
-
-    def _hidden(
-        self, above: sparse.csr_matrix, rng: np.random.Generator
-    ) -> sparse.csr_matrix:
-        """A copy with a share of the ratings at 0 and the others the larger for it."""
-        copy = above.copy()
-        seen = rng.random(above.nnz) >= self.dropout
-        copy.data = above.data * (seen / np.float32(1 - self.dropout))
-        copy.data = copy.data.astype(np.float32)
-        return copy
-
-    def _step(
-        self,
-        parts: list[Floats],
-        slopes: list[Floats],
-        moments: list[list[Floats]],
-        epoch: int,
-    ) -> None:
-        """Adam in place; the weights of both towers also shrink (Loshchilov 2019)."""
-        pace = self.learning_rate * np.sqrt(1 - BETA_2**epoch) / (1 - BETA_1**epoch)
-        for part, slope, first, second in zip(parts, slopes, *moments, strict=True):
-            first += (1 - BETA_1) * (slope - first)
-            second += (1 - BETA_2) * (slope * slope - second)
-            if part.ndim == 2:
-                part *= 1 - self.learning_rate * self.weight_decay
-            part -= pace * first / (np.sqrt(second) + EPSILON)
 
     def _predict(
         self, users: NDArray[np.int64], items: NDArray[np.int64]
@@ -144,27 +124,62 @@ class Towers(Rated):
         return cosine(self.item_vectors_, rows, n)
 
 
-def gradients(
-    above: sparse.csr_matrix,
-    inputs: tuple[sparse.csr_matrix, sparse.csr_matrix],
-    parts: list[Floats],
-) -> tuple[float, list[Floats]]:
-    """Root mean squared error, and the slopes of half the mean squared error.
+def _compiled(above: sparse.csr_matrix, model: Towers) -> Callable[..., Any]:
+    """One epoch as an XLA program: state and number in, state and error out."""
+    tf = tensorflow()
+    owner = np.repeat(np.arange(above.shape[0], dtype=np.int32), np.diff(above.indptr))
+    pairs = tf.constant(owner), tf.constant(above.indices.astype(np.int32))
+    of_user, of_item = (
+        1 / np.sqrt(np.maximum(np.bincount(at, minlength=n), 1))[at]
+        for at, n in zip((owner, above.indices), above.shape, strict=True)
+    )
+    ratings = tf.constant(above.data)
+    scales = tf.constant(of_user, tf.float32), tf.constant(of_item, tf.float32)
+    decays = [model.weight_decay, 0.0, model.weight_decay, 0.0]
 
-    `inputs` are users x items and items x users, `parts` weights and shift of the
-    users' tower, then of the items'.
+    def run_epoch(state: Any, epoch: Any) -> Any:
+        weights = state[0]
+        hidden = [
+            _hidden(tf, ratings * scale, model.dropout, (model.seed, epoch * 2 + side))
+            for side, scale in enumerate(scales)
+        ]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            loss = half_error(ratings, pairs, hidden, above.shape, weights)
+        slopes = [tf.convert_to_tensor(g) for g in tape.gradient(loss, weights)]
+        state = adam(state, slopes, epoch - 1, model.learning_rate, decays)
+        return state, tf.sqrt(2 * loss)
+
+    return cast(
+        "Callable[..., Any]", tf.function(run_epoch, jit_compile=True, autograph=False)
+    )
+
+
+def _hidden(tf: Any, inputs: Any, dropout: float, seed: tuple[int, Any]) -> Any:
+    """A share of the inputs at 0 and the others the larger for it."""
+    drawn = tf.random.stateless_uniform(inputs.shape, tf.stack(seed))
+    return tf.where(drawn >= dropout, inputs / (1 - dropout), 0.0)
+
+
+def half_error(
+    ratings: Any, pairs: tuple[Any, Any], inputs: Any, shape: Any, weights: Any
+) -> Any:
+    """Half the mean squared error of the towers' products.
+
+    `inputs` are what each rating tells of its user and of its item, `pairs` the rows of
+    both, `weights` weights and shift of the users' tower, then of the items'.
     """
-    users = _out(inputs[0], parts[0], parts[1])
-    items = _out(inputs[1], parts[2], parts[3])
-    owner = np.repeat(np.arange(above.shape[0]), np.diff(above.indptr))
-    error = np.einsum("ij,ij->i", users[owner], items[above.indices]) - above.data
-    cells: Any = (error / np.float32(above.nnz), above.indices, above.indptr)
-    errors = sparse.csr_matrix(cells, shape=above.shape)
-    of_users = (errors @ items) * (1 - users * users)
-    of_items = (errors.T @ users) * (1 - items * items)
-    slopes = [inputs[0].T @ of_users, of_users.sum(axis=0)]
-    slopes += [inputs[1].T @ of_items, of_items.sum(axis=0)]
-    return float(np.sqrt(np.mean(error**2))), slopes
+    tf = tensorflow()
+    owner, item = pairs
+
+    def tower(told: Any, rows: Any, other: Any, n: int, kernel: Any, shift: Any) -> Any:
+        parts = told[:, None] * tf.gather(kernel, other)
+        return tf.tanh(tf.math.unsorted_segment_sum(parts, rows, n) + shift)
+
+    users = tower(inputs[0], owner, item, shape[0], *weights[:2])
+    items = tower(inputs[1], item, owner, shape[1], *weights[2:])
+    found = tf.reduce_sum(tf.gather(users, owner) * tf.gather(items, item), axis=1)
+    return tf.reduce_mean(tf.square(found - ratings)) / 2
 
 
 def _out(inputs: sparse.csr_matrix, weights: Floats, shift: Floats) -> Floats:

@@ -24,6 +24,7 @@ from segmentation.models import ImportJob, ImportKind, Job, Source, UndoJob
 from segmentation.services import catalog, claims, consents, events, jobs
 from segmentation.services.catalog import Written
 from segmentation.services.importing import (
+    attributes,
     filling,
     keying,
     linking,
@@ -121,7 +122,9 @@ def _apply_events(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     rows = staged.rows
     # Whoever brings this file again in another way is told so in the dry run.
     held.write(findings=job.findings | {"reading": rekeying.reading_of(job)})
-    lookups = events.look_up(rows.names(), job.source, import_id=job.pk)
+    lookups = events.look_up(
+        rows.names(), job.source, import_id=job.pk, guard=held.guard
+    )
     prices = filling.EventPrices() if "price" in staged.rules.fill else None
     pace = pacing.Pace(APPLY_ROWS)
     start = job.rows_new + job.rows_duplicate  # each row that is in is one of them
@@ -240,20 +243,21 @@ def _apply_described(job: ImportJob, held: jobs.Held, staged: Staged) -> None:
     size = APPLY_ROWS if is_items else CUSTOMER_ROWS
     write: Write = _write_items if is_items else _write_customers
     if job.is_dry_run:
-        write = _undone(write)
+        write = _undone(_write_items) if is_items else _count_customers
     to_fill = [name for name in staged.rules.fill if name in told and is_items]
     cells = filling.ItemCells(rows, to_fill) if to_fill else None
     for number, part in _chunks(rows, job.chunks_applied, size):
         applied = Applied(0 if number else n_duplicate)
         if cells is not None:
             part, applied.filled = cells.filled(part)
-        part = _with_attributes(part).combine_chunks()
+        part = attributes.folded(part).combine_chunks()
         columns = [name for name in part.column_names if name in told]
         mark = partial(_mark, job, held, number, applied, rows.num_rows)
         write(job, held, part, columns, mark)
         held.progress(
             number * size + part.num_rows,
             rows.num_rows,
+            unit=_("rows"),  # reading may have counted bytes
             message=_("Writing %(kind)s") % {"kind": job.get_kind_display()},
         )
     if not job.is_dry_run:
@@ -276,26 +280,70 @@ def _write_customers(
 ) -> None:
     columns.remove("customer")
     names = part["customer"].combine_chunks()
-    known = catalog.customers(job.source, names, import_id=job.pk)
+    known = catalog.customers(job.source, names, import_id=job.pk, guard=held.guard)
     customer_ids = known.of(names)
     said, part = part, part.append_column("customer_id", customer_ids)
     # Two ids of the file may be one person by now: of their lines too the last wins.
     part, n_duplicate = _last_of_each(part, "customer_id")
-    part = part.drop_columns(
-        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
-    )
     told = claims.as_rows(part, job.source, columns, job.pk)
-    part = claims.settled(part, job.source, columns)
-    for name in sealing.SECRET.intersection(columns):
-        part = sealing.sealed(part, name)
-    columns += [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    part, columns = _settled(part, job, columns)
     rows, claimed = bulk.staged(part), bulk.staged(told)
     with rows as staging, claimed as told_rows, pacing.transaction():
         held.guard()
         claims.write(told_rows)
-        consents.hand_on(said, customer_ids, at=timezone.now(), import_id=job.pk)
+        at = timezone.now()
+        new = consents.hand_on(said, customer_ids, at=at, import_id=job.pk)
+        if new:
+            held.write(findings=_with_consents(job, new))
         written = catalog.upsert_customers(staging, columns, job.pk)
         mark(replace(written, n_duplicate=n_duplicate))
+
+
+def _with_consents(job: ImportJob, new: dict[str, list[int]]) -> dict[str, Any]:
+    """The findings, with what a chunk says of consent added to its predecessors'."""
+    told = job.findings.get("consents", {})
+    sums = {
+        way: [old + more for old, more in zip(told.get(way, [0, 0]), pair, strict=True)]
+        for way, pair in new.items()
+    }
+    return job.findings | {"consents": told | sums}
+
+
+def _count_customers(
+    job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
+) -> None:
+    """The same counts; who is new is made for nobody, and only counted.
+
+    What takes long is done before the transaction: encrypting, and asking the claims.
+    """
+    columns.remove("customer")
+    known = catalog.customers_of(job.source.name, part["customer"].combine_chunks())
+    n_new = known.null_count
+    part = part.append_column("customer_id", known).filter(known.is_valid())
+    part, n_duplicate = _last_of_each(part, "customer_id")
+    part, columns = _settled(part, job, columns)
+    with bulk.staged(part) as staging, transaction.atomic():
+        held.guard()
+        written = catalog.upsert_customers(staging, columns, job.pk)
+        found = showing.changes(job)
+        transaction.set_rollback(True)
+    n_new += written.n_new
+    mark(replace(written, n_new=n_new, n_duplicate=n_duplicate))
+    held.write(findings=found)
+
+
+def _settled(
+    part: pa.Table, job: ImportJob, columns: list[str]
+) -> tuple[pa.Table, list[str]]:
+    """The cells as they are stored, with what others know better; and all columns."""
+    part = part.drop_columns(
+        [name for name in part.column_names if name.startswith(mapping.CONSENT)]
+    )
+    part = claims.settled(part, job.source, columns)
+    for name in sealing.SECRET.intersection(columns):
+        part = sealing.sealed(part, name)
+    hashes = [name for name in ("email_hash", "phone_hash") if name[:5] in columns]
+    return part, columns + hashes
 
 
 def _undone(write: Write) -> Write:
@@ -361,15 +409,3 @@ def _last_of_each(rows: pa.Table, column: str) -> tuple[pa.Table, int]:
     names = rows[column].to_pandas()
     last = ~names.duplicated(keep="last").to_numpy()
     return rows.filter(pa.array(last)), int((~last).sum())
-
-
-def _with_attributes(part: pa.Table) -> pa.Table:
-    """Fold the ``attributes.*`` columns into one JSON text."""
-    names = [n for n in part.column_names if n.startswith(mapping.ATTRIBUTES)]
-    if not names or not part.num_rows:
-        return part.drop_columns(names)
-    frame = part.select(names).to_pandas()
-    frame.columns = [name.removeprefix(mapping.ATTRIBUTES) for name in names]
-    lines = frame.to_json(orient="records", lines=True, force_ascii=False)
-    texts = pa.array(lines.rstrip("\n").split("\n"))
-    return part.drop_columns(names).append_column("attributes", texts)

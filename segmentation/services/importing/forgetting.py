@@ -8,7 +8,7 @@ Files that a command read where they lay are not ours to remove.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from segmentation import conf
 from segmentation.engine import cleaning, mapping
 from segmentation.models import (
     Customer,
-    CustomerClaim,
     Event,
     EventClaim,
     Identity,
     ImportChange,
     ImportJob,
     ImportKind,
+    Telling,
 )
 from segmentation.models.catalog import as_written_once
 from segmentation.services import jobs
@@ -46,6 +46,18 @@ class Person:
     ids: dict[int | None, set[str]]  # source → ids; None: visitor ids
     addresses: set[str]
     import_ids: set[int]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ids": [[source, sorted(names)] for source, names in self.ids.items()],
+            "addresses": sorted(self.addresses),
+            "import_ids": sorted(self.import_ids),
+        }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Person:
+        ids = {source: set(names) for source, names in told["ids"]}
+        return cls(ids, set(told["addresses"]), set(told["import_ids"]))
 
     def texts(self, job: ImportJob | None) -> pa.Array:
         """What to look for in a file of this job; everything where nobody knows."""
@@ -71,6 +83,9 @@ class Found:
     folders: set[Path] = field(default_factory=set)  # what was staged and refused
     coming: list[int] = field(default_factory=list)
 
+    def counts(self) -> dict[str, int]:
+        return {"uploads": len(self.uploads), "import_folders": len(self.folders)}
+
 
 def known_as(customer_ids: Collection[int]) -> Person:
     """All that a person's customers are called, read before they are erased."""
@@ -87,7 +102,7 @@ def known_as(customer_ids: Collection[int]) -> Person:
     changes = ImportChange.objects.filter(
         kind=ImportKind.CUSTOMERS, object_id__in=customer_ids
     )
-    claimed = CustomerClaim.objects.filter(customer__in=customer_ids)
+    claimed = Telling.objects.filter(customer__in=customer_ids)
     imports: set[int] = set()
     every: tuple[QuerySet, ...] = (customers, events, claims, changes, claimed)
     for rows in every:
@@ -97,34 +112,28 @@ def known_as(customer_ids: Collection[int]) -> Person:
     return Person(names, marks, imports)
 
 
-def search(person: Person) -> Found:
-    """Look through every file of an import; slow, and outside of any transaction."""
+def search(person: Person, *, tell: Callable[[int, int], None]) -> Found:
+    """Look through every file of an import; slow, and outside of any transaction.
+
+    ``tell`` hears after each file how many of how many that was.
+    """
     found = Found()
     ours = (conf.home() / "uploads").resolve()
-    seen: set[Path] = set()
     rows = ImportJob.objects.exclude(kind=ImportKind.ITEMS).select_related("source")
-    for job in rows.order_by("pk"):
-        path, folder = Path(job.path), staging.folder_of(job)
-        refused = folder / staging.REJECTS
-        seen.add(path)
-        if not path.is_file() and not refused.is_file():
-            continue
-        if not (
-            job.pk in person.import_ids
-            or _names(path, job.layout, job, person)
-            or (job.rows_rejected and _names(refused, REFUSED, job, person))
-        ):
-            continue
-        if job.status in jobs.UNFINISHED:
-            found.coming.append(job.pk)
-            continue
-        if path.is_relative_to(ours) and path.is_file():
-            found.uploads.add(path)
-        if folder.is_dir():
-            found.folders.add(folder)
+    every = list(rows.order_by("pk"))
+    seen = {Path(job.path) for job in every}
+    strays: set[Path] = set()
     if ours.is_dir():  # uploaded, and nobody went on with it
         strays = {path for path in ours.iterdir() if path.is_file()} - seen
-        found.uploads |= {path for path in strays if _names(path, {}, None, person)}
+    n_files = len(every) + len(strays)
+    for done, job in enumerate(every, 1):
+        if _is_about(job, person):
+            _take_down(job, found, ours)
+        tell(done, n_files)
+    for done, path in enumerate(sorted(strays), len(every) + 1):
+        if _names(path, {}, None, person):
+            found.uploads.add(path)
+        tell(done, n_files)
     needed = ImportJob.objects.filter(pk__in=found.coming).values_list(
         "path", flat=True
     )
@@ -132,13 +141,32 @@ def search(person: Person) -> Found:
     return found
 
 
-def remove(found: Found) -> dict[str, int]:
-    """Remove what was found; answers how many of each kind went."""
+def _is_about(job: ImportJob, person: Person) -> bool:
+    """Whether a job has a file that names the person, or brought something of them."""
+    path, refused = Path(job.path), staging.folder_of(job) / staging.REJECTS
+    if not path.is_file() and not refused.is_file():
+        return False
+    if job.pk in person.import_ids or _names(path, job.layout, job, person):
+        return True
+    return job.rows_rejected > 0 and _names(refused, REFUSED, job, person)
+
+
+def _take_down(job: ImportJob, found: Found, ours: Path) -> None:
+    path, folder = Path(job.path), staging.folder_of(job)
+    if job.status in jobs.UNFINISHED:
+        found.coming.append(job.pk)
+        return
+    if path.is_relative_to(ours) and path.is_file():
+        found.uploads.add(path)
+    if folder.is_dir():
+        found.folders.add(folder)
+
+
+def remove(found: Found) -> None:
     for path in found.uploads:
         path.unlink(missing_ok=True)
     for folder in found.folders:
         shutil.rmtree(folder, ignore_errors=True)
-    return {"uploads": len(found.uploads), "import_folders": len(found.folders)}
 
 
 def forget_findings(person: Person) -> int:

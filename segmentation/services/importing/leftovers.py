@@ -24,6 +24,7 @@ from segmentation.models import (
     ImportKind,
     Item,
     ItemChange,
+    Telling,
     UndoJob,
 )
 from segmentation.services import changes
@@ -32,7 +33,8 @@ PASSED, IN_USE, EMPTIED = "passed", "in_use", "emptied"
 Span = tuple[int, int]
 
 _MODELS = {ImportKind.ITEMS: Item, ImportKind.CUSTOMERS: Customer}
-_OWN = {ItemChange, Identity, CustomerClaim}
+_OWN = {ItemChange, Identity, CustomerClaim, Telling}
+_OF_CUSTOMER = (CustomerClaim, Telling, Identity)
 _LOG = ImportChange._meta.db_table
 _EVENTS = Event._meta.db_table
 _NAMES = Identity._meta.db_table
@@ -79,7 +81,7 @@ def remove(kind: str, job: ImportJob, span: Span) -> dict[str, int]:
                 f"WHERE t.id IN ({_listed(used)})"
             )
         gone = f"(SELECT t.id FROM {table} t WHERE {ours})"
-        for model in (ItemChange,) if is_items else (CustomerClaim, Identity):
+        for model in (ItemChange,) if is_items else _OF_CUSTOMER:
             column = "item_id" if is_items else "customer_id"
             cursor.execute(
                 f"DELETE FROM {model._meta.db_table} WHERE {column} IN {gone}"
@@ -177,7 +179,7 @@ def _uses(kind: str, import_id: int) -> list[str]:
         ]
         found.append(
             _there_is(
-                f"{CustomerClaim._meta.db_table} u WHERE u.customer_id = t.id "
+                f"{Telling._meta.db_table} u WHERE u.customer_id = t.id "
                 f"AND u.import_id IS DISTINCT FROM {import_id}"
             )
         )

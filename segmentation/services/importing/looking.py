@@ -247,7 +247,9 @@ def preview(
     return Preview(
         targets=targets,
         rows=_first(table.select(targets), clean, rejected, seen),
-        rejects=[*rejected.values(), *ragged][:SHOWN_REJECTS],
+        rejects=sorted(
+            [*rejected.values(), *ragged], key=lambda arrival: arrival.number
+        )[:SHOWN_REJECTS],
         n_rows=seen.sample.num_rows,
         n_rejected=len(clean.rejects.rows),
         n_ignored=clean.ignored,

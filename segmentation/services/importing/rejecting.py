@@ -7,6 +7,8 @@ would run is marked as text, and reading takes the mark off again.
 from __future__ import annotations
 
 import csv
+import heapq
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 import numpy as np
@@ -25,8 +27,11 @@ SHOWN = 20  # that a page tells; the file has them all
 MOST_REASONS = 50  # that are counted apart
 
 
+Refused = tuple[int, Any, tuple[Any, ...]]  # row, its cells, column value reason
+
+
 class RejectsFile:
-    """Writes refused rows in the order of the chunks they were found in.
+    """Writes refused rows in the order of the file, whatever is wrong with them.
 
     The file has them as they came. What a page tells of the first ones stays in a
     table, so e-mails, names and phones are dots there.
@@ -51,32 +56,40 @@ class RejectsFile:
 
     def add(self, chunk: pa.Table, *several: mapping.Rejects) -> None:
         """Write down what was refused of the next chunk of the file."""
-        self.add_ragged()
-        for rejects in several:
-            if len(rejects.rows):
-                self._add(chunk, rejects)
+        ragged = self._ragged()
+        parts = [self._parts(chunk, each) for each in several if len(each.rows)]
+        for refused in heapq.merge(ragged, *parts, key=lambda each: each[0]):
+            self._write(*refused)
         self._n_seen += chunk.num_rows
 
     def add_ragged(self) -> None:
-        """Write down the lines that do not fit the header, as far as they are read."""
+        """Write down the lines that came after the last chunk and fit no header."""
+        for refused in self._ragged():
+            self._write(*refused)
+
+    def _ragged(self) -> list[Refused]:
+        """The lines that do not fit the header, as far as they are read."""
         why = self._reader.ragged_reason or _("has more or fewer cells than the header")
         width = len(self._reader.headers)
+        found: list[Refused] = []
         for number, cells in self._reader.ragged:
             fitting = [*cells, *[""] * width][:width]
-            self._write(fitting, number, "", " | ".join(cells), why)
+            found.append((number, fitting, ("", " | ".join(cells), why)))
             self._lines_skipped.append(number)
             self.n_ragged += 1
         self._reader.ragged.clear()
+        return found
 
-    def _add(self, chunk: pa.Table, rejects: mapping.Rejects) -> None:
-        refused = chunk.take(pa.array(rejects.rows))
+    def _parts(self, chunk: pa.Table, rejects: mapping.Rejects) -> Iterator[Refused]:
+        """Refused rows of a chunk in their order; they come sorted by what is wrong."""
+        order = np.argsort(rejects.rows, kind="stable")
+        rows = rejects.rows[order]
+        refused = chunk.take(pa.array(rows))
         cells = zip(*map(cleaning.as_text, refused.columns), strict=True)
-        numbers = self._numbers(rejects.rows)
-        told = zip(
-            numbers, rejects.columns, rejects.values, rejects.reasons, strict=True
-        )
-        for row, why in zip(cells, told, strict=True):
-            self._write(row, *why)
+        numbers = self._numbers(rows)
+        for number, row, at in zip(numbers, cells, order.tolist(), strict=True):
+            why = (rejects.columns[at], rejects.values[at], rejects.reasons[at])
+            yield number, row, why
 
     def reasons(self) -> list[list[Any]]:
         """Field, reason as the file tells it, the same as JSON, rows; most first."""
@@ -89,8 +102,8 @@ class RejectsFile:
         before = skipped - np.arange(len(skipped))
         return (numbers + np.searchsorted(before, numbers, side="right")).tolist()
 
-    def _write(self, cells: Any, *why: Any) -> None:
-        number, column, value, reason = why
+    def _write(self, number: int, cells: Any, why: tuple[Any, ...]) -> None:
+        column, value, reason = why
         told = (number, column, value, self._count(column, reason))
         self._writer.writerow([harmless(cell) for cell in (*cells, *told)])
         if len(self.first) < SHOWN:

@@ -18,22 +18,25 @@ def sealed(part: pa.Table, name: str) -> pa.Table:
     """Encrypt a column of customers (``customer_id``); add a hash that finds equals.
 
     The same text encrypts differently each time, so a value that is stored already
-    keeps its very cipher text: otherwise every line of a file would look changed.
+    keeps its very cipher text: otherwise every line of a file would look changed. A
+    blank cell stays blank.
     """
-    plain = ["" if value is None else value for value in part[name].to_pylist()]
+    told = part[name].to_pylist()
+    plain = ["" if value is None else value for value in told]
     stored = _stored(part["customer_id"].to_pylist(), name)
     same = [old == new for old, new in zip(decrypt(stored), plain, strict=True)]
     fresh = encrypt(
         ["" if kept else new for kept, new in zip(same, plain, strict=True)]
     )
     cells = [
-        old if kept else new for kept, old, new in zip(same, stored, fresh, strict=True)
+        None if value is None else old if kept else new
+        for value, kept, old, new in zip(told, same, stored, fresh, strict=True)
     ]
     index = part.schema.get_field_index(name)
     part = part.set_column(index, name, pa.array(cells, pa.string()))
     if name not in HASHED:
         return part
-    hashes = [Customer.mark_of(name, value) for value in plain]
+    hashes = [value and Customer.mark_of(name, value) for value in told]
     return part.append_column(f"{name}_hash", pa.array(hashes, pa.string()))
 
 

@@ -26,7 +26,8 @@ def changes(job: ImportJob) -> dict[str, Any]:
     before = job.findings.get("changes", []) if job.is_dry_run else []
     shown: list[list[Any]] = list(before)
     if len(shown) < SHOWN:
-        rows = ImportChange.objects.filter(import_id=job.pk).exclude(after={})
+        rows = ImportChange.objects.filter(import_id=job.pk, kind=job.kind)
+        rows = rows.exclude(after={})
         found = list(rows.order_by("pk")[: SHOWN - len(shown)])
         names = _names(job, [row.object_id for row in found])
         for row in found:

@@ -79,7 +79,23 @@ def _settle_reading(job: ImportJob, held: jobs.Held) -> None:
     if not columns:
         headers = reading.open_file(Path(job.path), detected.layout).headers
         columns = mapping.guess(job.kind, headers)
+    _refuse_shared_ids(columns, detected.layout.lines)
     held.write(layout=detected.layout.as_json(), columns=columns)
+
+
+def _refuse_shared_ids(columns: dict[str, Any], lines: str) -> None:
+    """What an object says once is no id of its several rows: all but one would go."""
+    column = mapping.read_columns(columns).get("event_id")
+    if not lines or column is None or not column.headers:
+        return
+    if not any(header.startswith(f"{lines}.") for header in column.headers):
+        raise jobs.Refused(
+            _(
+                "“%(column)s” stands once for all rows in “%(lines)s”, so it is no "
+                "event id. Leave the event id out, or put an id of the rows to it."
+            )
+            % {"column": column.name, "lines": lines}
+        )
 
 
 def _read_once(job: ImportJob, held: jobs.Held, folder: Path, rules: Rules) -> None:
@@ -134,12 +150,17 @@ def _read_through(
         "rejected": rejects.n,
         "ignored": n_ignored,
         "quality": tally.report(),
-        "findings": {
-            "rejects": rejects.first,
-            "reasons": rejects.reasons(),
-            "notices": [*map(str, reader.notices), *notices.told()],
-            "content": content_of(path),
-        },
+        "findings": _findings(reader, rejects, notices) | {"content": content_of(path)},
+    }
+
+
+def _findings(
+    reader: reading.Reader, rejects: RejectsFile, notices: Notices
+) -> dict[str, Any]:
+    return {
+        "rejects": rejects.first,
+        "reasons": rejects.reasons(),
+        "notices": [*map(str, reader.notices), *notices.told()],
     }
 
 

@@ -5,9 +5,9 @@ was, and counts nothing twice. From the moment it is asked for, nobody sees what
 import alone brought (``queries.unfinished_imports``).
 
 1. Events that another import brought too pass to it (``EventClaim``).
-2. Events that it brought too, but that belong to another, stay with that one.
-3. All other events of it go, with their search terms.
-4. Consent that only it told is forgotten (``consents``).
+2. All other events of it go, with their search terms.
+3. Events that it brought too, but that belong to another, stay with that one.
+4. Consent is what it would be without it (``consents``).
 5. Values that it changed on items and customers come back, unless they were changed
    since, or another import told the same.
 6. Items and customers that it made go, unless they are in use (``leftovers``); then
@@ -38,7 +38,7 @@ from segmentation.models import (
     Job,
     UndoJob,
 )
-from segmentation.services import changes, claims, consents, jobs
+from segmentation.services import changes, consents, jobs, unsaying
 from segmentation.services.importing import leftovers, pacing
 from segmentation.services.importing.leftovers import EMPTIED, IN_USE, PASSED
 
@@ -89,13 +89,11 @@ def run_undo(undo: UndoJob, held: jobs.Held) -> None:
     _await_others(undo, held)
     run = _Undoing(job, held)
     run.events()
-    with transaction.atomic():
-        held.guard()
-        consents.take_back(job.pk)
+    run.said(consents.take_back)
     for kind in (ImportKind.ITEMS, ImportKind.CUSTOMERS):
         run.changes(kind)
         run.made(kind)
-    run.claims()
+    run.said(unsaying.take_back)
     with transaction.atomic():
         held.guard()
         left = ImportJob.objects.filter(pk=job.pk, undone_at=None)
@@ -144,9 +142,10 @@ class _Undoing:
         heirs = leftovers.heirs(self._job)
         if heirs:
             self._by_claims(f"import_id IN ({heirs})", self._pass_on)
-        self._by_claims(f"import_id = {self._job.pk}", self._let_go)
         while self._walk_events():  # again, if rows were moved meanwhile
             pass
+        # Last: a call may take an event over until it is gone (``events.insert``).
+        self._by_claims(f"import_id = {self._job.pk}", self._let_go)
 
     def changes(self, kind: str) -> None:
         """Former values come back, a set of rows at a time."""
@@ -166,13 +165,16 @@ class _Undoing:
             )
             after = span[1]
 
-    def claims(self) -> None:
-        """What it told about customers is believed no longer."""
+    def said(self, take_back: Callable[[int], int]) -> None:
+        """What it told about customers, and said for them, is heard no longer."""
         n_taken = 1
         while n_taken:
             with transaction.atomic():
                 self._held.guard()
-                n_taken = claims.take_back(self._job.pk)
+                n_taken = take_back(self._job.pk)
+            total = max(self._n_expected, self.n_seen)
+            text = _("Forgetting what it told about customers")
+            self._held.progress(self.n_seen, total, message=text)
 
     def _chunk(self, deed: Callable[[], dict[str, int]], message: str) -> None:
         """A deed and its counts in one transaction; progress after it."""

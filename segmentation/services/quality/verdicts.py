@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from segmentation.engine import quality
 from segmentation.models import Customer, Suspicion
-from segmentation.services import audit, jobs
+from segmentation.services import audit, jobs, leaving
 
 GROWS = 2.0  # who was kept is asked about again when evidence is twice as strong
 FOUND = ("likeness", "score", "evidence", "found_at", "verdict", "decided_at")
@@ -70,6 +70,8 @@ def decide(
         Suspicion.objects.filter(pk__in=[row.pk for row in chosen]).update(
             verdict=verdict, decided_at=now, decided_by=actor
         )
+        if verdict == Suspicion.Verdict.QUARANTINED:
+            leaving.leave_segments([row.customer_id for row in chosen])
         audit.record_all(actor, str(verdict), chosen)
     return len(chosen)
 

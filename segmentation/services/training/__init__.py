@@ -1,8 +1,12 @@
 """One training: load, choose on validation, judge once, refit on all, write lists.
 
-loading   rows → the parts of a training
-choosing  which parameters, on the second part
-judging   how good, on the third
+methods   what each method is called, and what it is for
+telling   what a run may be told, and what it may not
+loading   rows → the parts of a training (splitting, labelling)
+guarding  whether there is memory and time for it
+choosing  which parameters, on the second part (weighing: of the data)
+judging   how good, on the third (rating: of ratings)
+beside    how good what is simple and what is live are there
 writing   the lists, as arrays of the artifact
 """
 
@@ -16,16 +20,25 @@ from django.utils.translation import gettext as _
 from segmentation.engine import evaluation, recommenders
 from segmentation.engine.interactions import DataError
 from segmentation.models import ModelRun, Purpose
-from segmentation.services import jobs, registry
-from segmentation.services.training.choosing import candidates, choose
+from segmentation.services import gating, jobs, registry
+from segmentation.services.training import (
+    beside,
+    guarding,
+    methods,
+    rating,
+    telling,
+    weighing,
+)
+from segmentation.services.training.choosing import candidates, check_budget, choose
 from segmentation.services.training.judging import judge, write_judged
-from segmentation.services.training.loading import PROTOCOL, load, snapshot
+from segmentation.services.training.loading import PROTOCOL, Data, load, snapshot
 from segmentation.services.training.steps import Clock, Steps
-from segmentation.services.training.writing import write_lists
+from segmentation.services.training.writing import write_lists, write_logs
 
 __all__ = ["PROTOCOL", "create_run", "train"]
 
 TASKS = {Purpose.AGAIN: "again"}  # every other purpose is chosen by discovery
+AFTER_CHOICE = 5  # steps that follow the choosing
 
 
 def create_run(
@@ -47,25 +60,11 @@ def create_run(
             _("There is no purpose “%(name)s”; there are %(names)s.")
             % {"name": purpose, "names": ", ".join(Purpose.values)}
         )
-    kind = recommenders.kind(algorithm)
-    if purpose == Purpose.TASTE and not kind.has_vectors:
-        raise jobs.Refused(
-            _("%(name)s has no customer vectors, so it cannot serve “taste”; use als.")
-            % {"name": algorithm}
-        )
-    if purpose == Purpose.SIMILAR and not kind.has_similar:
-        raise jobs.Refused(
-            _("%(name)s does not know which items are alike; use item_knn or als.")
-            % {"name": algorithm}
-        )
-    if purpose == Purpose.DISCOVER and not kind.recommends_new:
-        raise jobs.Refused(
-            _("%(name)s only ranks what somebody already bought; it cannot discover.")
-            % {"name": algorithm}
-        )
-    own = {k: v for k, v in (params or {}).items() if k not in PROTOCOL}
+    if problem := methods.unfit(algorithm, purpose):
+        raise jobs.Refused(problem)
+    check_budget(params or {})
     try:
-        recommenders.create(algorithm, **own)
+        telling.check(algorithm, params or {})
     except (TypeError, ValueError) as error:
         raise jobs.Refused(str(error)) from error
     return ModelRun.objects.create(
@@ -91,37 +90,68 @@ def _train(run: ModelRun, steps: Steps, clock: Clock) -> None:
     steps.go(_("Loading interactions"))
     with clock.measure("load"):
         data = load(run)
-    tried = candidates(run)
-    steps.total = len(tried) + 4
+        guard(run, data, steps)
     with clock.measure("fit"):
-        params, chosen = choose(run, data, tried, task, steps)
+        learned, params, chosen = _chosen(run, data, task, steps)
     steps.go(_("Judging"))
     with clock.measure("evaluate"):
         judged = recommenders.create(run.algorithm, **params)
-        judged.fit(data.train, on_epoch=steps.epoch)
-        results = judge(judged, data, task)
+        judged.fit(learned.train, on_epoch=steps.epoch)
+        # On the same targets, whatever the weights leave out.
+        results, told = judge(judged, data, task)
+        errors = rating.judge(judged, params, data, run.seed, steps)
+    steps.go(_("Judging what stands beside it"))
+    with clock.measure("beside"):
+        rivals = beside.stand(run, data, steps)
     steps.go(_("Learning from everything"))
     with clock.measure("refit"):
         final = recommenders.create(run.algorithm, **params)
-        final.fit(data.everything, on_epoch=steps.epoch)
+        final.fit(learned.everything, on_epoch=steps.epoch)
     steps.go(_("Writing lists"))
     with registry.new_artifact(run) as (folder, name), clock.measure("lists"):
         final.save(folder / "model")
-        write_lists(run, final, data.everything, folder / "lists")
-        write_judged(results, folder / "judged")
+        write_lists(run, final, learned.everything, folder / "lists")
+        write_judged(results, data.train.users.ids, folder / "judged")
+        write_logs(run, steps.curve, folder / "logs")
+        rivals.write(results, data.train.users.ids, folder / "judged")
     steps.held.write(
         artifact=name,
-        chosen_params=params,
+        chosen_params={"data": learned.chosen, **params},
         protocol=data.protocol,
-        snapshot=snapshot(data.everything),
+        snapshot=snapshot(learned.everything),
         code_version=code_version(),
         curve=steps.curve,
         timings=clock.seconds,
-        metrics={task: result.as_dict() for task, result in results.items()}
+        metrics=told
+        | rivals.compared(results)
+        | ({"ratings": errors} if errors else {})
         | {"validation": chosen},
     )
-    steps.held.write(gate=registry.gate(run))
+    steps.held.write(gate=gating.verdict(run))
     steps.go(_("Done"))
+
+
+def _chosen(
+    run: ModelRun, data: Data, task: str, steps: Steps
+) -> tuple[Data, dict[str, Any], dict[str, Any]]:
+    """The data as learned from, the parameters, and how they did on validation."""
+    after = AFTER_CHOICE + weighing.n_fits(run, data)
+    params, chosen = choose(run, data, task, steps, others=after)
+    weighed = weighing.choose(run, data, params, task, steps)
+    if weighed is None:
+        return data, params, chosen
+    told = {task: weighed.result.as_dict(), "tried_data": weighed.tried}
+    return weighed.data, weighed.params, chosen | told
+
+
+def guard(run: ModelRun, data: Data, steps: Steps) -> None:
+    """Write down what the run would take; Refused where that is above the budget."""
+    shape = guarding.Shape.of(data.everything)
+    more_fits = weighing.n_fits(run, data)
+    tried = candidates(run)
+    estimated = guarding.estimate(run.algorithm, tried, shape, more_fits=more_fits)
+    steps.held.write(estimate=estimated)
+    guarding.refuse_above(estimated)
 
 
 def code_version() -> str:

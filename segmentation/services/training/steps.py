@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from segmentation.models import ModelRun
 from segmentation.services import jobs
 
+TELL_SECONDS = 1.0  # the page asks about so often how a network learns
+
 
 @dataclass
 class Clock:
@@ -35,15 +37,29 @@ class Steps:
         self.done = -1
         self.curve: list[dict[str, float]] = []
         self._message = ""
+        self._told_monotonic = 0.0
 
     def go(self, message: str) -> None:
         self.done += 1
         self._message = message
         self.held.progress(self.done, self.total, message=message)
 
+    def pulse(self, *_epoch: float) -> None:
+        """A sign of life of something that is learned beside the run itself."""
+        self.held.progress(self.done, self.total)
+
+    def resume(self, done: int, curve: list[dict[str, float]]) -> None:
+        """Go on after so many steps that an earlier attempt had finished."""
+        self.done = done
+        self.curve = [point for point in curve if point["step"] <= done]
+
     def epoch(self, epoch: int, n_epochs: int, loss: float, metric: float) -> None:
         point = {"epoch": epoch, "loss": loss, "metric": metric, "step": self.done}
         self.curve.append({k: v for k, v in point.items() if v == v})
+        now = time.monotonic()
+        if now - self._told_monotonic >= TELL_SECONDS:
+            self._told_monotonic = now
+            self.held.write(curve=self.curve)
         self.held.progress(
             self.done,
             self.total,

@@ -41,9 +41,14 @@
       again();
     }
 
+    let shown = "";
+
     function show(text) {
+      if (text === shown) return; // else a figure would be drawn anew for nothing
+      shown = text;
       const fresh = new DOMParser().parseFromString(text, "text/html").body;
       if (box.innerHTML !== fresh.innerHTML) box.replaceChildren(...fresh.childNodes);
+      if (box.querySelector("[data-plot]")) drawAll();
       announce();
     }
 
@@ -172,8 +177,38 @@
     document.querySelectorAll(".st input[type=file]").forEach((input) => { input.hasChangeListener = true; });
   }
 
+  // One choice narrows another: what does not fit goes, and a line says what is chosen.
+  function narrowed(first) {
+    const second = first.form.elements[first.dataset.narrows];
+    const says = document.getElementById(`${second.id}_helptext`);
+    const usual = says?.textContent;
+
+    function fit() {
+      for (const option of second.options) {
+        const fits = option.dataset.fits?.split(" ").includes(first.value) ?? true;
+        option.hidden = option.disabled = !fits;
+      }
+      for (const group of second.querySelectorAll("optgroup")) {
+        group.hidden = [...group.children].every((option) => option.hidden);
+      }
+      if (second.selectedOptions[0]?.disabled) {
+        second.value = [...second.options].find((option) => !option.disabled)?.value;
+      }
+      tell();
+    }
+
+    function tell() {
+      if (says) says.textContent = second.selectedOptions[0]?.dataset.says || usual;
+    }
+
+    first.addEventListener("change", fit);
+    second.addEventListener("change", tell);
+    fit();
+  }
+
   function start() {
     name();
+    document.querySelectorAll("[data-narrows]").forEach(narrowed);
     keepFields();
     document.querySelectorAll("[data-poll]").forEach(watch);
     document.querySelectorAll("[data-load]").forEach(load);

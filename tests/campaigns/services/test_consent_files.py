@@ -142,3 +142,12 @@ def test_what_cannot_be_meant_is_a_sentence(home, text, sentence):
     with pytest.raises(jobs.Refused, match=sentence):
         consent_files.told(small(home, text), channel="webpush", source="shop")
     assert not ImportJob.objects.exists()
+
+
+def test_a_suppression_list_that_says_yes_of_somebody_is_asked_about(home):
+    """The usual slip: what customers said, brought in as a list of who is out."""
+    said = small(home, "customer,granted\na,no\nb,yes\n")
+    with pytest.raises(jobs.Refused, match="does not say no everywhere"):
+        consent_files.suppressed(said, channel="webpush", source="shop")
+    out = small(home, "customer,granted\na,no\nb,False\n")
+    assert consent_files.suppressed(out, channel="webpush", source="shop")

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from campaigns.models import Consent
-from campaigns.services import consent
+from campaigns.services import consent, consent_imports
 from segmentation import tasks
-from segmentation.models import Identity
+from segmentation.models import Customer, Identity, ImportChange
 from segmentation.services import importing, jobs
 from tests.campaigns import worlds
 from tests.segmentation.services import imports
@@ -47,12 +48,20 @@ def test_a_yes_is_a_first_word_only_and_a_no_withdraws(tmp_path):
     spoke("loyal", True)
     job = bring_in(tmp_path, source=worlds.make_source().name)
     assert imports.rejects(job)[0]["reason"] == "consent.push is neither yes nor no"
-    granted = dict(Consent.objects.values_list("proof", "granted"))
-    assert granted == {
-        f"import {job.pk}": True,
-        "shop": False,  # who left stays away
-        f"import {job.pk}, withdrawn": False,
-    }
+    assert said() == {"new": True, "left": False, "loyal": False}
+    ours = Consent.objects.filter(proof=f"import {job.pk}")
+    assert sorted(ours.values_list("granted", flat=True)) == [False, True]
+
+
+def test_a_dry_run_and_an_import_count_what_is_new_of_consent(tmp_path):
+    """A first yes of one, a no of another; what was said before is nothing new."""
+    source = worlds.make_source().name
+    spoke("left", False)
+    spoke("loyal", True)
+    for dry_run in (True, False):
+        job = bring_in(tmp_path, source=source, dry_run=dry_run)
+        assert job.findings["consents"] == {"push": [1, 1]}
+    assert bring_in(tmp_path, source=source).findings["consents"] == {"push": [0, 0]}
 
 
 def test_a_dry_run_keeps_no_consent_and_an_undo_forgets_it(tmp_path):
@@ -66,14 +75,90 @@ def test_a_dry_run_keeps_no_consent_and_an_undo_forgets_it(tmp_path):
     assert not Identity.objects.filter(external_id="new").exists()
 
 
-def test_a_no_that_two_files_told_outlives_the_undo_of_either(tmp_path):
-    first, second = (bring_in(tmp_path) for _file in range(2))
-    undo = importing.create_undo(first)
+def take_back(job) -> None:
+    undo = importing.create_undo(job)
     tasks.perform(undo, importing.run_undo)
-    assert said()["loyal"] is False
-    bring_in(tmp_path)
-    assert said()["loyal"] is False
-    assert second.undone_at is None
+    undo.refresh_from_db()
+    assert undo.status == undo.Status.DONE
+
+
+def rows() -> list[tuple]:
+    columns = ("customer", "channel", "granted", "said_at", "text_version", "proof")
+    return list(Consent.objects.order_by("customer").values_list(*columns))
+
+
+def test_an_undo_gives_consent_back_exactly_as_it_was(tmp_path):
+    spoke("left", False)
+    spoke("loyal", True)
+    before = rows()
+    job = bring_in(tmp_path, source=worlds.make_source().name)
+    assert said() == {"new": True, "left": False, "loyal": False}
+    take_back(job)
+    assert rows() == before
+    assert not ImportChange.objects.exists()
+
+
+def test_what_somebody_said_since_stays(tmp_path):
+    spoke("loyal", True)
+    job = bring_in(tmp_path, source=worlds.make_source().name)
+    people = dict(Identity.objects.values_list("external_id", "customer_id"))
+    for name in ("new", "loyal"):
+        person = Customer.objects.get(pk=people[name])
+        now = timezone.now()
+        consent.record(person, "webpush", "marketing", name == "loyal", now=now)
+    take_back(job)
+    assert said() == {"new": False, "loyal": True}
+
+
+@pytest.mark.parametrize("first_goes_first", [True, False])
+def test_a_no_that_two_files_told_is_heard_until_both_went(first_goes_first, tmp_path):
+    spoke("loyal", True)
+    spoke("left", False)
+    before = rows()
+    source = worlds.make_source().name
+    first, second = (bring_in(tmp_path, source=source) for _file in range(2))
+    order = [first, second] if first_goes_first else [second, first]
+    take_back(order[0])
+    assert said() == {"new": True, "left": False, "loyal": False}
+    proofs = set(Consent.objects.values_list("proof", flat=True))
+    assert proofs == {"shop", f"import {order[1].pk}"}
+    take_back(order[1])
+    assert rows() == before
+
+
+def test_a_no_over_the_yes_of_an_earlier_file_outlives_that_file(tmp_path):
+    def bring(word: str):
+        path = imports.write(tmp_path, f"id,news\na,{word}\n")
+        return imports.bring_in("customers", path, COLUMNS)
+
+    first, second, third = bring("yes"), bring("no"), bring("yes")
+    assert said() == {"a": False}
+    take_back(first)
+    assert said() == {"a": False}
+    take_back(second)  # now the yes of the third is the first word
+    assert said() == {"a": True}
+    take_back(third)
+    assert rows() == []
+
+
+def test_who_was_withdrawn_by_the_import_itself_is_not_in_use(tmp_path):
+    path = imports.write(tmp_path, "id,news,web\na,yes,no\na,no,yes\nb,no,no\n")
+    columns = COLUMNS | {"consent.webpush": "web"}  # the same channel, told twice
+    job = imports.bring_in("customers", path, columns)
+    assert said() == {"a": False, "b": False}
+    undo = importing.create_undo(job)
+    tasks.perform(undo, importing.run_undo)
+    undo.refresh_from_db()
+    assert (undo.rows_removed, undo.kept) == (2, {})
+    assert not Customer.objects.exists()
+
+
+def test_consent_is_given_back_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(consent_imports, "AT_ONCE", 2)
+    spoke("loyal", True)
+    before = rows()
+    take_back(bring_in(tmp_path, source=worlds.make_source().name))
+    assert rows() == before
 
 
 def test_who_does_not_keep_consents_cannot_bring_them_in(tmp_path):

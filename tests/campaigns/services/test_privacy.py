@@ -7,6 +7,8 @@ import json
 
 import pytest
 from django.apps import apps
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from campaigns.models import ContactPoint, Decision, Delivery
@@ -16,12 +18,14 @@ from segmentation import tasks
 from segmentation.models import (
     AuditEntry,
     Customer,
+    Erasure,
     Event,
     Identity,
     Merge,
     ServedList,
 )
-from segmentation.services import importing, people
+from segmentation.services import erasing, importing, jobs, people
+from segmentation.services.importing import forgetting
 from tests import storefront
 from tests.campaigns import worlds
 
@@ -57,6 +61,15 @@ def person() -> Customer:
         item_ids=[item.pk],
     )
     return person
+
+
+def erase(customer: Customer) -> dict:
+    """Rows and files: as the command does it, and a worker after a call."""
+    erasure = privacy.erase_customer(customer, now=timezone.now())
+    tasks.perform(erasure, erasing.finish)
+    erasure.refresh_from_db()
+    assert erasure.status == Erasure.Status.DONE and erasure.person == ""
+    return erasing.receipt(erasure)
 
 
 def rows_of(person_id: int, identity_id: int) -> int:
@@ -98,7 +111,7 @@ def test_an_export_holds_what_is_kept_in_plain_words(person):
 def test_an_erased_person_is_in_no_table_any_more(person):
     number, identity = person.pk, person.identities.get().pk
     assert rows_of(number, identity) >= 8
-    receipt = privacy.erase_customer(person, now=timezone.now())
+    receipt = erase(person)
     assert rows_of(number, identity) == 0
     assert not Customer.objects.filter(pk=number).exists()
     assert receipt["customer"] == number
@@ -111,7 +124,7 @@ def test_an_erased_person_is_in_no_table_any_more(person):
 def test_erasing_leaves_others_alone_and_the_sums_of_a_launch_true(person):
     others = (Identity.objects.count() - 1, Event.objects.count() - 2)
     launch = Delivery.objects.first().launch
-    privacy.erase_customer(person, now=timezone.now())
+    erase(person)
     assert (Identity.objects.count(), Event.objects.count()) == others
     launch.refresh_from_db()
     assert planning.plan_of(launch).n_audience == launch.recipients.count() == 2
@@ -151,7 +164,7 @@ def test_an_export_of_the_kept_one_tells_of_those_who_went_in(person, merged):
 def test_erasing_the_kept_one_erases_those_who_went_in(person, merged):
     numbers = [person.pk, merged.merged_id]
     identities = [each.pk for each in Identity.objects.filter(customer=person)]
-    receipt = privacy.erase_customer(merged.merged, now=timezone.now())
+    receipt = erase(merged.merged)
     assert receipt["customer"] == numbers[0]
     for number in numbers:
         for identity in identities:
@@ -164,7 +177,7 @@ def test_erasing_the_kept_one_erases_those_who_went_in(person, merged):
 def test_after_an_unmerge_each_is_told_of_alone(person, merged):
     people.unmerge(merged)
     assert len(privacy.export_customer(person)["contact_points"]) == 1
-    privacy.erase_customer(person, now=timezone.now())
+    erase(person)
     assert Customer.objects.filter(pk=merged.merged_id).exists()
     assert ContactPoint.objects.filter(customer=merged.merged_id).exists()
 
@@ -182,7 +195,7 @@ def test_files_that_name_the_person_go_and_others_stay(person):
     other, _job = brought("c.csv", "customer,email\nz2,bo@example.org\n")
     namesake, _job = brought("d.csv", "customer,email\nc0,x@y.test\n", source="app")
     assert importing.rejects_path(her_job) is not None
-    receipt = privacy.erase_customer(person, now=timezone.now())
+    receipt = erase(person)
     assert [path.exists() for path in (hers, mail, other, namesake)] == [
         *(False, False),
         *(True, True),
@@ -195,7 +208,51 @@ def test_files_that_name_the_person_go_and_others_stay(person):
 def test_a_file_that_is_to_come_in_is_kept_and_the_receipt_says_so(person):
     path = importing.store_upload(io.BytesIO(b"customer\nc0\n"), "soon.csv")
     job = importing.create_job("customers", path, columns={})
-    receipt = privacy.erase_customer(person, now=timezone.now())
+    receipt = erase(person)
     assert path.exists()
     [sentence] = receipt["remains"]
     assert f"Import {job.pk} is not over" in sentence
+
+
+class Killed(BaseException):
+    """What a SIGKILL leaves: nothing after this happened."""
+
+
+@pytest.mark.parametrize("gap", ["search", "remove", "forget_findings"])
+def test_an_erasure_that_is_killed_after_the_rows_is_finished_by_another(
+    gap, person, monkeypatch
+):
+    text = b"customer,email\nc0,ada@example.org\n,x@y.test\n"
+    path = importing.store_upload(io.BytesIO(text), "a.csv")
+    job = importing.create_job("customers", path, columns={}, source="app")
+    tasks.perform(job, importing.run_import)
+    erasure = privacy.erase_customer(person, now=timezone.now())
+    assert not Customer.objects.filter(pk=person.pk).exists()
+    assert path.exists() and "ada@example.org" in erasure.person
+    [sentence] = erasing.receipt(erasure)["remains"]
+    assert f"the page of erasure {erasure.pk}" in sentence
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(forgetting, gap, struck)
+        tasks.perform(erasure, erasing.finish)
+    erasure.refresh_from_db()
+    assert erasure.status == Erasure.Status.QUEUED and erasure.person
+    assert erasure in jobs.sweep(timezone.now())
+    tasks.finish_erasure(erasure.pk)
+    erasure.refresh_from_db()
+    receipt = erasing.receipt(erasure)
+    assert not path.exists() and importing.rejects_path(job) is None
+    assert receipt["files"]["uploads"] >= 1 and receipt["remains"] == []
+    assert erasure.person == ""
+    raw = Erasure.objects.annotate(raw=Cast("person", TextField()))
+    assert raw.values_list("raw", flat=True).get() == ""
+
+
+def struck(*_args, **_words):
+    raise Killed
+
+
+def test_the_names_that_wait_for_the_search_are_encrypted(person):
+    erasure = privacy.erase_customer(person, now=timezone.now())
+    rows = Erasure.objects.annotate(raw=Cast("person", TextField()))
+    raw = rows.values_list("raw", flat=True).get(pk=erasure.pk)
+    assert raw and "ada" not in raw and "c0" not in raw

@@ -110,3 +110,68 @@ def test_scaling_goes_on_below_the_last_and_stays_positive():
     assert scaled[0] == pytest.approx(blend.LISTED)
     assert (np.diff(scaled) < 0).all()
     assert scaled[-1] > 0
+
+
+@pytest.mark.parametrize("name", ["blend", "cold_start"])
+def test_a_known_history_folds_in_to_the_list_that_was_learned(name):
+    data, _ = shop()
+    members = ("item_knn", "ease", "popularity")
+    model = recommenders.create(name, members=members).fit(data)
+    rows = np.arange(30)
+    known = model.recommend(rows, n=6)
+    folded = model.recommend_for(data.user_items, n=6)
+    assert folded.items.tolist() == known.items.tolist()
+    assert folded.scores == pytest.approx(known.scores, rel=1e-5)
+
+
+def test_a_blend_folds_in_and_has_reasons_only_where_all_its_members_do():
+    data, _ = shop()
+    able = recommenders.create("blend", members=("ease", "popularity")).fit(data)
+    assert able.folds_in
+    assert able.has_reasons
+    alone = recommenders.create("blend", members=("popularity",)).fit(data)
+    assert not alone.has_reasons
+
+
+def test_the_reasons_of_a_blend_are_its_members_by_what_each_gives_the_item():
+    data, _ = shop()
+    members, weights = ("item_knn", "ease"), (1.0, 0.5)
+    model = recommenders.create("blend", members=members, weights=weights).fit(data)
+    history = data.user_items[[3]]
+    item = int(model.recommend([3], n=1).items[0, 0])
+    expected = np.zeros(20)
+    for name, weight in zip(members, weights, strict=True):
+        own = recommenders.create(name).fit(data)
+        top = own.recommend([3], n=100, exclude_seen=False)
+        gain = blend._scaled(top, top)[0][top.items[0] == item]
+        why = own.reasons(history, [item], m=20)
+        named = why.items[0] >= 0
+        expected[why.items[0][named]] += weight * gain * why.shares[0][named]
+    found = model.reasons(history, [item], m=20)
+    shares = np.zeros(20)
+    shares[found.items[0][found.items[0] >= 0]] = found.shares[0][found.items[0] >= 0]
+    assert shares == pytest.approx(expected / expected.sum(), abs=1e-5)
+
+
+def test_a_stated_share_of_places_is_by_chance_and_says_so():
+    data, _ = shop()
+    model = recommenders.create(
+        "cold_start", members=("item_knn", "popularity"), random_share=0.3
+    ).fit(data)
+    plain = recommenders.create("cold_start", members=("item_knn", "popularity"))
+    plain.fit(data)
+    rows = np.arange(30)
+    top, steps = model.answer(rows, n=5)
+    usual = plain.answer(rows, n=5)[0]
+    by_chance = steps == 2
+    assert 0.1 < by_chance.mean() < 0.4
+    assert (top.items[~by_chance] == usual.items[~by_chance]).all()
+    seen = data.user_items.toarray() > 0
+    for row, items in zip(rows, top.items, strict=True):
+        assert len(set(items.tolist())) == 5
+        assert not seen[row, items].any()
+    # Whoever is asked beside: the same list, at every call.
+    alone, _ = model.answer(rows[7:8], n=5)
+    assert alone.items.tolist() == top.items[7:8].tolist()
+    masked = model.answer(rows, n=5, item_mask=[1, 5, 9], exclude_seen=False)[0]
+    assert set(masked.items.ravel().tolist()) <= {-1, 1, 5, 9}

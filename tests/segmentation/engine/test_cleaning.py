@@ -200,7 +200,7 @@ def test_a_time_is_read_as_its_column_is_written(cell, form, utc):
         # Alibaba's UserBehavior, its first line: 25 November 2017 in China
         ("1511544070", Format(date="epoch_s"), "2017-11-24 17:21:10"),
         ("1.7e9", Format(date="epoch_s"), "2023-11-14 22:13:20"),
-        ("-1", Format(date="epoch_s"), "1969-12-31 23:59:59"),
+        ("100000000", Format(date="epoch_s"), "1973-03-03 09:46:40"),
         ("1511544070999", Format(date="epoch_ms"), "2017-11-24 17:21:10"),
         ("1511544070999999", Format(date="epoch_us"), "2017-11-24 17:21:10"),
         # Microsoft, DATE function: 1 January 2008 is day 39448
@@ -214,12 +214,24 @@ def test_a_time_is_read_as_its_column_is_written(cell, form, utc):
         ("2", SERIAL, "1900-01-01 23:00:00"),
         ("0.5", SERIAL, "bad"),
         ("1e300", Format(date="epoch_s"), "bad"),
+        ("2023", Format(date="epoch_s"), "bad"),  # a year is no clock's count
+        ("0", Format(date="epoch_ms"), "bad"),
         ("1511544070999", Format(date="epoch_s"), "bad"),
         ("inf", SERIAL, "bad"),
     ],
 )
 def test_a_clocks_count_and_a_spreadsheets_day_become_times(cell, form, utc):
     assert instant(cell, form) == utc
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.float64()])
+def test_a_year_alone_is_no_time_and_the_sentence_says_what_is_missing(kind):
+    years = pa.array([2023, 2024, None]).cast(kind)
+    _values, bad, why = clean(years, "time")
+    assert bad == [True, True, False] and "only a year" in why
+    mixed = pa.array(["2023", "soon", "2023-05-01"])
+    _values, bad, why = clean(mixed, "time")
+    assert bad == [True, True, False] and "is not a date and time" in why
 
 
 def test_counts_may_come_as_numbers_too():
@@ -358,7 +370,7 @@ def test_what_stored_keys_were_made_of_stays_as_it_is():
     cells = ["1e3", " 5 ", "5.", "+.5", "-0.0", "1_000", "0x1f", "True", "１２"]
     values, bad, _why = clean(cells, "number")
     assert values[:5] == [1000, 5, 5, 0.5, 0] and bad == [False] * 5 + [True] * 4
-    times = ["2017", "20170131", "2017/01/31 18:05", "2017.01.31", "2017-1-31 9:05"]
+    times = ["20170131", "2017/01/31 18:05", "2017.01.31", "2017-1-31 9:05"]
     assert not any(clean(times, "time")[1])
     assert (
         clean(["20170131180500", "1485885900", "31.01.2017"], "time")[1] == [True] * 3

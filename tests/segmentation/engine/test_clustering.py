@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.metrics import silhouette_score
 
 from segmentation.engine import clustering
-from segmentation.engine.clustering import choosing, kmeans
+from segmentation.engine.clustering import choosing, kmeans, silhouette
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
@@ -128,7 +128,7 @@ def test_silhouettes_agree_with_scikit_learn():
     labelings.append((rows[:, 0] > 0).astype(np.int32))
     labelings[2][labelings[2] == 8] = 0
     labelings[2][77] = 8  # a cluster of one
-    ours = choosing.silhouettes(rows, labelings)
+    ours = silhouette.silhouettes(rows, labelings)
     theirs = [silhouette_score(rows, labels) for labels in labelings]
     assert ours == pytest.approx(theirs, abs=1e-5)
 

@@ -10,9 +10,19 @@ import pytest
 from scipy import sparse
 
 from segmentation.engine import evaluation
+from segmentation.engine.evaluation import intervals
 from segmentation.engine.interactions import IdMap, Interactions
 
 LISTS = np.array([[0, 1], [0, 2], [0, -1]])
+
+
+def train(cells: list[list[int]]) -> Interactions:
+    """Interactions of a users x items table of counts."""
+    table = np.array(cells)
+    users, items = np.nonzero(table)
+    frame = pd.DataFrame({"user_id": users, "item_id": items})
+    frame["weight"] = table[users, items].astype(float)
+    return Interactions.from_frame(frame, items=IdMap(np.arange(table.shape[1])))
 
 
 def test_gini_by_hand():
@@ -46,7 +56,14 @@ def result(values: np.ndarray) -> evaluation.Result:
     n = len(values)
     rows = np.arange(n) * 2  # every second user was judged
     return evaluation.Result(
-        "discover", 10, 5, rows, np.ones(n, np.int64), {"ndcg": values}, {}
+        "discover",
+        10,
+        5,
+        rows,
+        np.ones(n, np.int64),
+        {"ndcg": values},
+        {},
+        np.zeros((n, 1), np.int32),
     )
 
 
@@ -88,3 +105,40 @@ def test_small_groups_are_named_and_not_judged():
     assert found.too_small == {"g0": 10, "g8": 1}
     with pytest.raises(evaluation.TooFewGroups, match="45 users"):
         evaluation.service(judged, labels, min_size=45)
+
+
+def test_exposure_stands_beside_catalogue_and_sales_with_the_gap():
+    # Items 0, 1 are tea and are all that is shown; 2, 3 tools; 4 says nothing.
+    sold = train([[1, 0, 3, 0, 9], [0, 1, 0, 3, 9], [0, 0, 0, 0, 1]])
+    labels = np.array(["tea", "tea", "tools", "tools", ""])
+    lists = np.array([[0, 1, -1], [0, 2, 4], [1, -1, -1], [4, -1, -1]])
+    found = evaluation.exposure(lists, labels, sold)
+    # Shares of each list: 1, 1/2, 1; the last one shows nothing that has a label.
+    assert found.shown["tea"].mean == pytest.approx(2.5 / 3)
+    assert found.shown["tea"].low <= 2.5 / 3 <= found.shown["tea"].high
+    assert (found.sales["tea"], found.catalogue["tea"]) == (0.25, 0.5)
+    assert (found.most, found.least) == ("tea", "tools")
+    assert found.gap.mean == pytest.approx(2 * (2.5 / 3 - 0.25))
+    assert json.loads(json.dumps(found.as_dict()))["gap"]["most"] == "tea"
+
+
+def test_of_many_groups_the_best_sold_have_names():
+    sold = train([[4, 3, 2, 1]])
+    labels = np.array(["a", "b", "c", "d"])
+    found = evaluation.exposure(np.array([[3, 2]]), labels, sold, at_most=2)
+    assert list(found.shown) == ["a", "b", "…"]
+    assert found.shown["…"].mean == 1
+    alike = np.array(["a"] * 4)
+    assert evaluation.exposure(np.array([[0]]), alike, sold) is None
+
+
+def test_intervals_of_many_users_are_those_of_the_bootstrap():
+    values = np.random.default_rng(1).random((intervals.MANY, 1)) < 0.2
+    values = values.astype(float)
+    quick = evaluation.bootstrap(values, seed=0)
+    weights = intervals.resamples(len(values), 0, 1000)
+    drawn = np.concatenate([block @ values for block in weights])
+    assert quick[0] == pytest.approx(np.percentile(drawn, 2.5), abs=1e-3)
+    assert quick[1] == pytest.approx(np.percentile(drawn, 97.5), abs=1e-3)
+    means = intervals.drawn_means(values[:, 0], seed=0)
+    assert means.std() == pytest.approx(drawn.std(), rel=0.15)

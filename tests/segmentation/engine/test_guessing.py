@@ -142,6 +142,13 @@ def test_typed_columns_speak_for_themselves_but_a_clocks_count_does_not():
     assert guess(pa.chunked_array([words]), "time").format.date == "dmy"
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.float64()])
+def test_years_alone_are_said_to_be_no_times(kind):
+    found = guess(pa.array([2021, 2022, 2023]).cast(kind), "time")
+    assert found.format == Format() and not found.doubts
+    assert "years alone" in found.reason
+
+
 # -- whatever is written in a form comes back from it, and the form is found or asked --
 
 MOMENTS = st.datetimes(datetime(1990, 1, 2), datetime(2068, 12, 30)).map(  # noqa: DTZ001

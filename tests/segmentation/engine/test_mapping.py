@@ -157,7 +157,7 @@ def test_a_kind_that_we_do_not_know_is_refused_by_name():
         EVENTS | {"kind": "k"},
         c=["a"] * 2,
         i=["x"] * 2,
-        t=["2017"] * 2,
+        t=["2017-01-31"] * 2,
         k=["View", "?"],
     )
     assert found.table["kind"].to_pylist() == [1]

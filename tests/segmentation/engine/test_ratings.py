@@ -10,6 +10,8 @@ from segmentation.engine import evaluation, interactions, recommenders
 from segmentation.engine.interactions import IdMap, Interactions
 from segmentation.engine.recommenders import rated, solving, towers
 
+SLOW_TOWERS = pytest.param("towers", marks=pytest.mark.slow)
+
 
 def rated_frame(cells: list[tuple[int, int, float]]) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=["user_id", "item_id", "rating"]).assign(
@@ -182,24 +184,25 @@ def test_the_error_that_mf_reports_falls():
     assert seen[-1][2] < seen[0][2]
 
 
-def test_the_slopes_of_the_towers_are_those_of_the_error():
+@pytest.mark.slow
+def test_the_towers_error_is_that_of_their_formula():
     rng = np.random.default_rng(0)
-    table = rng.normal(size=(6, 5)) * (rng.random((6, 5)) < 0.7)
-    above = rated.sparse.csr_matrix(table)
-    inputs = above * 0.5, (above * 0.7).T.tocsr()
-    shapes = (5, 3), (3,), (6, 3), (3,)
-    parts = [rng.normal(0, 0.5, shape) for shape in shapes]
-    _, slopes = towers.gradients(above, inputs, parts)
-    for part, slope in zip(parts, slopes, strict=True):
-        at = tuple(0 for _ in part.shape)
-        errors = []
-        for shift in (1e-5, -2e-5):
-            part[at] += shift
-            errors.append(towers.gradients(above, inputs, parts)[0] ** 2 / 2)
-        part[at] += 1e-5
-        assert slope[at] == pytest.approx((errors[0] - errors[1]) / 2e-5, rel=1e-4)
+    table = (rng.normal(size=(6, 5)) * (rng.random((6, 5)) < 0.7)).astype(np.float32)
+    kernels = [rng.normal(0, 0.5, (n, 3)).astype(np.float32) for n in (5, 6)]
+    shifts = [rng.normal(0, 0.5, 3).astype(np.float32) for _ in range(2)]
+    users = np.tanh(table * 0.5 @ kernels[0] + shifts[0])
+    items = np.tanh(table.T * 0.7 @ kernels[1] + shifts[1])
+    pairs = tuple(part.astype(np.int32) for part in np.nonzero(table))
+    ratings = table[pairs]
+    expected = ((users @ items.T)[pairs] - ratings) ** 2
+    weights = kernels[0], shifts[0], kernels[1], shifts[1]
+    found = towers.half_error(
+        ratings, pairs, (ratings * 0.5, ratings * 0.7), table.shape, weights
+    )
+    assert float(found) == pytest.approx(expected.mean() / 2, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_towers_learn_more_than_the_mean_and_fold_a_known_history_in_exactly():
     train, test = low_rank()
     model = recommenders.create("towers", epochs=150, weight_decay=0.1).fit(train)
@@ -235,7 +238,7 @@ def test_several_ratings_of_one_item_count_as_their_mean_and_zero_is_a_rating():
     assert ratings.data.tolist() == [0, 3, 5]
 
 
-@pytest.mark.parametrize("name", ["mf", "rating_knn", "towers"])
+@pytest.mark.parametrize("name", ["mf", "rating_knn", SLOW_TOWERS])
 def test_predictions_stay_on_the_scale(name):
     model = recommenders.create(name).fit(three_users())
     users, items = np.divmod(np.arange(12), 4)
@@ -244,7 +247,7 @@ def test_predictions_stay_on_the_scale(name):
     assert found.max() <= 5
 
 
-@pytest.mark.parametrize("name", ["mf", "rating_knn", "towers"])
+@pytest.mark.parametrize("name", ["mf", "rating_knn", SLOW_TOWERS])
 def test_ratings_that_teach_nothing_are_refused_with_a_sentence(name):
     none = rated_frame([(0, 0, 1), (1, 1, 2)]).drop(columns="rating")
     with pytest.raises(interactions.NoRatings, match="no ratings"):

@@ -10,6 +10,7 @@ from typing import Any
 from tests.segmentation.files.cases import Case, content, jsonl, moment, price, table
 
 GA4 = "https://developers.google.cn/analytics/bigquery/event-schema"
+OTTO = "https://github.com/otto-de/recsys-dataset"
 SEGMENT = "https://www.twilio.com/docs/segment/connections/spec/ecommerce/v2"
 REES46 = (
     "https://www.selectdataset.com/dataset/f71284c1cf228018920d9bcdf43628e7/"
@@ -39,8 +40,23 @@ def ga4(n: int) -> dict[str, Any]:
 def _nested(n: int) -> dict[str, Any]:
     """One event as it is exported, its items in a list."""
     row = ga4(n)
-    row["items"] = [row["items"]] if "items" in row else []
-    return row
+    item = row.pop("items", None)
+    row["items"] = [item, item | {"item_id": "SKU_X"}][: 1 + n % 2] if item else []
+    page = {"key": "page_title", "value": {"string_value": "Tea"}}
+    return row | {"event_params": [page]}
+
+
+def _otto(n: int) -> dict[str, Any]:
+    """A session and all that was done in it."""
+    events = [
+        {
+            "aid": 59_625 + i % 11,
+            "ts": 1_661_724_000_278 + 1000 * n + i,
+            "type": ("clicks", "carts", "orders")[i % 3],
+        }
+        for i in range(1 + n % 5)
+    ]
+    return {"session": 12_899_779 + n, "events": events}
 
 
 def _segment(n: int) -> dict[str, Any]:
@@ -119,8 +135,18 @@ CASES = [
         GA4,
         "events",
         content(jsonl(map(_nested, range(80)))),
-        rejected=80,
+        rejected=20,
         reasons=("kind is none of",),
+        new=80,
+    ),
+    Case(
+        "otto sessions, their events in lists",
+        OTTO,
+        "events",
+        content(jsonl(map(_otto, range(50)))),
+        by_hand={"visitor": "session", "item": "events.aid"},
+        stored={"occurred_at": "2022-08-28T22:00:00.278Z"},
+        new=150,
     ),
     Case(
         "segment tracks",

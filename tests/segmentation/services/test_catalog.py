@@ -35,9 +35,9 @@ def test_many_new_names_are_made_in_sets_and_in_their_order(monkeypatch):
     monkeypatch.setattr(catalog, "NEW_ROWS", 2)
     create, sizes = newcomers.create_items, []
 
-    def counted(some, import_id):
+    def counted(some, **by):
         sizes.append(len(some))
-        create(some, import_id)
+        create(some, **by)
 
     monkeypatch.setattr(newcomers, "create_items", counted)
     wanted = names("tea", "茶", "ale", "Milk", "éclair")

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from segmentation import tasks
+from segmentation.engine import mapping
 from segmentation.models import (
     AuditEntry,
     Category,
@@ -24,9 +25,10 @@ from segmentation.models import (
     SegmentSet,
     Source,
 )
-from segmentation.services import exporting, jobs, privacy
+from segmentation.services import erasing, exporting, jobs, privacy
 from segmentation.services.exporting import tables, writing
-from tests.segmentation.services.imports import bring_in, counts
+from segmentation.services.importing import looking
+from tests.segmentation.services.imports import bring_in, counts, write
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +78,70 @@ def test_items_that_went_out_come_in_again_unchanged(tmp_path):
         written(made, Item.objects.all(), tmp_path)
         back = bring_in("items", tmp_path / str(made))
         assert counts(back) == (0, 0, 4, 0, 0, 0), kind
+
+
+def test_attributes_that_went_out_are_the_same_attributes_again(tmp_path):
+    """As they stand, whatever they hold; and a file may change some of them."""
+    told = {"size": 42, "colours": ["red", "été"], "care": {"wash": 30.5, "dry": None}}
+    Item.objects.create(external_id="a", title="A", attributes=told)
+    Item.objects.create(external_id="b", title="B")
+    for kind in ("csv", "xlsx", "parquet"):
+        made = job("items", kind)
+        written(made, Item.objects.all(), tmp_path)
+        back = bring_in(
+            "items", tmp_path / str(made), _guessed("items", tmp_path, made)
+        )
+        assert counts(back) == (0, 0, 2, 0, 0, 0), (kind, back.findings)
+        assert back.columns["attributes"] == "attributes"
+    assert Item.objects.get(external_id="a").attributes == told
+    both = {"item": "item", "attributes": "more", "attributes.size": "size"}
+    text = 'item,more,size\na,"{""size"": 1, ""new"": true}",43\nb,{},\n'
+    bring_in("items", write(tmp_path, text), both)
+    found = dict(Item.objects.values_list("external_id", "attributes"))
+    assert found == {"a": {"size": "43", "new": True}, "b": {}}
+
+
+def test_attributes_that_no_database_keeps_are_refused_with_their_row(tmp_path):
+    bad = (
+        '"[1]"',
+        "red",
+        '"{""a"": NaN}"',
+        '"{""a"": ""\\u0000""}"',
+        '"{""a"": 1e999}"',
+    )
+    deep = '{""a"":' * 2000 + "1" + "}" * 2000
+    cells = (*bad, '"{""a"": ""\\ud800""}"', f'"{deep}"')
+    text = "".join(f"i{n},{cell}\n" for n, cell in enumerate(cells))
+    job = bring_in("items", write(tmp_path, f"item,attributes\n{text}ok,\n"))
+    assert counts(job) == (1, 0, 0, 0, len(cells), 0)
+    assert {why for *_at, why in job.findings["rejects"]} == {
+        'attributes is no object of JSON such as {"colour": "red"}'
+    }
+
+
+def test_customers_that_went_out_come_in_again_unchanged(tmp_path):
+    lines = "id,name,email,phone,lang,zone,points\n"
+    lines += "007,Ann,a@shop.example,+49 30 1,de,Europe/Berlin,3\n8,Bob,,,,,\n"
+    columns = {"customer": "id", "name": "name", "email": "email", "phone": "phone"}
+    columns |= {"locale": "lang", "timezone": "zone", "attributes.points": "points"}
+    bring_in("customers", write(tmp_path, lines), columns, source="shop")
+    make_customer("=9", name="-Carl", attributes={"plan": ["a", "b"], "n": 1.5})
+    for kind in ("csv", "xlsx", "parquet"):
+        made = job("customers", kind)
+        written(made, Customer.objects.all(), tmp_path)
+        mapped = _guessed("customers", tmp_path, made)
+        back = bring_in("customers", tmp_path / str(made), mapped, source="shop")
+        assert counts(back) == (0, 0, 3, 0, 0, 0), (kind, back.findings)
+        assert {"attributes", "created_at", "name", "phone"} <= set(back.columns)
+    assert Customer.objects.count() == 3
+
+
+def _guessed(kind: str, folder, made: ExportJob) -> dict:
+    """The mapping that the page proposes for an exported file."""
+    seen = looking.look(folder / str(made), {})
+    guesses = mapping.guess_columns(kind, seen.headers, seen.sample)
+    assert not any(guess.doubts for guess in guesses.values()), guesses
+    return {target: guess.spec for target, guess in guesses.items()}
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
@@ -196,9 +262,7 @@ def test_an_unknown_table_is_a_sentence():
         exporting.table("secrets")
 
 
-def test_files_that_tell_of_people_go_when_somebody_is_erased(
-    settings, tmp_path, django_capture_on_commit_callbacks
-):
+def test_files_that_tell_of_people_go_when_somebody_is_erased(settings, tmp_path):
     settings.STRATA_HOME = tmp_path
     ann = make_customer("c-1")
     kept = queued(1)
@@ -209,7 +273,8 @@ def test_files_that_tell_of_people_go_when_somebody_is_erased(
     for made in (kept, gone):
         tasks.perform(made, exporting.run_export)
         made.refresh_from_db()
-    with django_capture_on_commit_callbacks(execute=True):
-        privacy.erase_customer(ann)
+    erasure = erasing.begin(ann, now=timezone.now())
+    privacy.erase_customer(ann)
+    tasks.perform(erasure, erasing.finish)
     assert exporting.file_of(kept) is not None
     assert exporting.file_of(gone) is None

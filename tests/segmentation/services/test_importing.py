@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from segmentation import frames
+from segmentation import frames, tasks
 from segmentation.models import (
     Category,
     Customer,
@@ -22,7 +23,7 @@ from segmentation.models import (
     Source,
 )
 from segmentation.models.fields import fingerprint
-from segmentation.services import events, importing, jobs
+from segmentation.services import catalog, events, importing, jobs
 from segmentation.services.importing import applying, pacing, reading, staging
 from tests.segmentation.services.imports import (
     bring_in,
@@ -204,6 +205,33 @@ def test_what_a_file_does_not_describe_stays_as_it_is(tmp_path):
     assert tea.attributes == {"size": "L"}
 
 
+def test_a_blank_cell_takes_nothing_back_from_an_item(tmp_path):
+    columns = {name: name for name in ("item", "title", "price", "brand", "category")}
+    columns |= {
+        "available": "there",
+        "attributes.size": "size",
+        "attributes.hue": "hue",
+    }
+    header = "item,title,price,brand,category,there,size,hue\n"
+    bring_in("items", write(tmp_path, header + "a,Tea,2,X,Hot,no,L,red\n"), columns)
+    before = Item.objects.values().get()
+    job = bring_in("items", write(tmp_path, header + "a,,,,,,,\n"), columns)
+    assert counts(job) == (0, 0, 1, 0, 0, 0)
+    assert Item.objects.values().get() == before
+    path = write(tmp_path, header + "a,Green tea,,,,,,blue\nb,,,,,,,\n")
+    tried = bring_in("items", path, columns, dry_run=True)
+    job = bring_in("items", path, columns)
+    assert counts(job) == counts(tried) == (1, 1, 0, 0, 0, 0)
+    after, fresh = Item.objects.order_by("external_id").values()
+    assert after.pop("title") == "Green tea"
+    assert after.pop("attributes") == {"size": "L", "hue": "blue"}
+    assert before.items() >= {n: v for n, v in after.items() if n[-3:] != "_at"}.items()
+    assert (fresh["title"], fresh["available"], fresh["attributes"]) == ("", True, {})
+    assert ItemChange.objects.count() == 1
+    changed = {row[1] for row in job.findings["changes"]}
+    assert changed == {"title", "attributes"}
+
+
 def test_an_item_that_events_named_first_is_described_later(tmp_path):
     bring_in("events", write(tmp_path, LINES), SALES)
     job = bring_in(
@@ -264,6 +292,26 @@ def test_unchanged_customers_are_not_rewritten(tmp_path):
     assert counts(bring_in("customers", changed)) == (0, 1, 0, 0, 0, 0)
     ada = Customer.objects.get()
     assert (ada.name, ada.email) == ("Ada L.", "Ada@Example.com")
+
+
+def test_a_dry_run_of_customers_makes_nobody_and_counts_the_same(tmp_path):
+    bring_in("customers", write(tmp_path, PEOPLE))
+    bring_in("customers", write(tmp_path, "customer,name\nc-2,Bob\nc-3,Cy\n"))
+    text = (
+        "customer,name,email\nc-1,Ada,Ada@Example.com\nc-2,Rob,\nc-3,Cy,c@x.example\n"
+    )
+    path = write(tmp_path, text + "c-4,Di,\nc-5,Ed,e@x.example\nc-4,Dora,\n")
+    before = list(Customer.objects.order_by("pk").values())
+    with CaptureQueriesContext(connection) as asked:
+        tried = bring_in("customers", path, dry_run=True)
+    made = [q["sql"] for q in asked if "INSERT INTO segmentation_identity" in q["sql"]]
+    assert made == []
+    assert list(Customer.objects.order_by("pk").values()) == before
+    assert counts(tried) == (2, 2, 1, 1, 0, 0)
+    job = bring_in("customers", path)
+    assert counts(job) == counts(tried)
+    assert job.findings["changes"] == tried.findings["changes"]
+    assert ["c-3", "email", "", "•••"] in job.findings["changes"]
 
 
 def test_a_blank_date_takes_none_back(tmp_path):
@@ -350,11 +398,26 @@ def test_ragged_lines_are_rejected_with_their_number_and_the_others_come_in(tmp_
 def test_rows_are_numbered_as_a_person_counts_them(tmp_path):
     text = "item,price\na,1\nb\nc,x\nd,2\ne\nf,y\n"
     job = bring_in("items", write(tmp_path, text))
-    assert sorted((r["row"], r["item"]) for r in rejects(job)) == [
+    assert [(r["row"], r["item"]) for r in rejects(job)] == [
         ("3", "b"),
         ("4", "c"),
         ("6", "e"),
         ("7", "f"),
+    ]
+
+
+def test_the_first_rejects_are_those_of_the_first_rows_whatever_is_wrong(tmp_path):
+    """Faults are found column by column; a page and the file tell them row by row."""
+    faults = (",1,", "{n},x,", "{n},1,perhaps", "{n}")
+    lines = [faults[n % 4].format(n=n) for n in range(60)]
+    text = "\n".join(["item,price,available", *lines, "tea,1,yes", ""])
+    job = bring_in("items", write(tmp_path, text))
+    numbers = [int(row["row"]) for row in rejects(job)]
+    assert numbers == list(range(2, 62)) and job.rows_new == 1
+    told = job.findings["rejects"]
+    assert [row for row, *_why in told] == list(range(2, 22))
+    assert [column for _row, column, *_why in told[:4]] == [
+        *("item", "price", "available", ""),
     ]
 
 
@@ -518,6 +581,26 @@ def test_a_worker_that_lost_its_lease_does_not_touch_the_staged_file(
     with pytest.raises(jobs.LostLease), jobs.hold(job) as held:
         staging.stage(job, held)
     assert not any(staging.folder_of(job).iterdir())
+
+
+@pytest.mark.parametrize("kind", ["events", "customers"])
+def test_a_worker_that_lost_its_lease_makes_no_item_and_no_customer(
+    kind, tmp_path, monkeypatch
+):
+    text = "customer,item,kind,occurred_at\na,tea,view,2026-01-01\n"
+    job = queue(kind, write(tmp_path, text))
+    module, name = (events, "look_up") if kind == "events" else (catalog, "customers")
+    look = getattr(module, name)
+
+    def late(*asked, **by):
+        ImportJob.objects.filter(pk=job.pk).update(fence=99)  # another has it
+        return look(*asked, **by)
+
+    monkeypatch.setattr(module, name, late)
+    with pytest.raises(jobs.LostLease):
+        tasks.perform(job, importing.run_import)
+    assert not Item.objects.exists() and not Identity.objects.exists()
+    assert not Customer.objects.exists()
 
 
 def test_files_of_an_earlier_job_with_the_same_number_are_not_taken(tmp_path):

@@ -9,6 +9,7 @@ from segmentation.engine import evaluation, recommenders
 from segmentation.engine.recommenders.popularity import Popularity
 from segmentation.models import Event, ModelRun, Notice
 from segmentation.services import jobs, registry, training
+from segmentation.services.training import telling
 from tests.segmentation.services import behaviour
 from tests.segmentation.services.behaviour import purchase, train, world
 
@@ -16,6 +17,11 @@ pytestmark = pytest.mark.django_db
 
 ALS = {"n_factors": 3, "iterations": 5}
 DAYS_UNTIL_2026 = 20_458  # since 1970, at the turn of the year
+
+
+def own(run: ModelRun) -> dict:
+    """The model's own chosen parameters, without those of the data."""
+    return {name: v for name, v in run.chosen_params.items() if name != "data"}
 
 
 def arrays(run: ModelRun) -> dict[str, np.ndarray]:
@@ -36,11 +42,19 @@ def test_a_run_ends_with_metrics_lists_and_a_model(algorithm, purpose, tasks):
     world()
     run = train(algorithm, purpose, **(ALS if algorithm == "als" else {}))
     assert (run.status, run.stage) == ("done", "candidate")
-    assert set(run.metrics) == tasks | {"validation"}
+    beside = {"validation", "beside", "groups", "exposure"}
+    assert set(run.metrics) == tasks | beside
     for task in tasks:
         ndcg = run.metrics[task]["ndcg"]
         assert 0 <= ndcg["low"] <= ndcg["mean"] <= ndcg["high"] <= 1
-    assert set(run.timings) == {"load", "fit", "evaluate", "refit", "lists"}
+    assert set(run.timings) == {
+        "load",
+        "fit",
+        "evaluate",
+        "beside",
+        "refit",
+        "lists",
+    }
     assert run.snapshot["users"] == 24 and run.snapshot["items"] == 32
     assert run.snapshot["lines"] == Event.objects.count()
     assert run.protocol["valid_from"] < run.protocol["test_from"]
@@ -80,7 +94,7 @@ def test_the_best_on_validation_is_chosen_and_all_tried_are_told():
         recommenders.kind("personal_frequency").candidates("again")
     )
     best = max(tried, key=lambda each: each["ndcg"])
-    assert run.chosen_params == best["params"]
+    assert own(run) == best["params"]
     assert run.metrics["validation"]["again"]["ndcg"]["mean"] == best["ndcg"]
 
 
@@ -89,7 +103,7 @@ def test_what_a_fit_learned_about_itself_is_used_in_the_refits(monkeypatch):
     learned = property(lambda self: {"count": "weight"})
     monkeypatch.setattr(Popularity, "refit_params", learned)
     run = train("popularity", "discover", count="users")
-    assert run.chosen_params == {"count": "weight"}
+    assert own(run) == {"count": "weight"}
     assert registry.load_model(run).count == "weight"
 
 
@@ -109,7 +123,8 @@ def test_no_fit_sees_a_later_part(monkeypatch):
         np.datetime64(text.split("+")[0]).astype("datetime64[s]").astype(float) / 86_400
         for text in starts
     )
-    choosing, judging, final = newest
+    choosing, judging, *beside, final = newest
+    assert beside == [judging]
     assert DAYS_UNTIL_2026 < choosing < valid_from <= judging < test_from <= final
 
 
@@ -154,6 +169,22 @@ def test_what_cannot_be_is_refused_before_it_starts(algorithm, purpose, says):
     [
         ({"count": "votes"}, "count must be one of"),
         ({"depth": 3}, "has no parameter depth"),
+        ({"min_lines": "many"}, "min_lines is “many”"),
+        ({"min_lines": True}, "min_lines is “True”"),
+        ({"period_days": -1}, "period_days is “-1”; it must be a positive number"),
+        ({"split": "random"}, "it must be one of temporal, leave_last_out, k_fold"),
+        ({"split": "k_fold"}, "k_fold is for ratings"),
+        ({"folds": 2.5}, "a whole number from 3 to 20"),
+        ({"signal": "stars"}, "one of auto, behaviour, ratings"),
+        ({"amount": "money"}, "one of none, quantity, amount"),
+        ({"half_life_days": 0}, "half_life_days must be positive"),
+        ({"kind_weights": 3}, "kind_weights is “3”; write an object"),
+        ({"kind_weights": {"buy": 1}}, "names “buy”; there are view, click"),
+        ({"kind_weights": {"view": "much"}}, "weight of view is “much”"),
+        (
+            {"kind_weights": dict.fromkeys(telling.KINDS, 0)},
+            "leaves no kind that says anything",
+        ),
     ],
 )
 def test_impossible_parameters_are_refused_before_it_starts(params, says):
@@ -180,8 +211,7 @@ def test_without_behaviour_there_is_nothing_to_learn():
             {"valid_from": "2026-03-01T00:00Z", "test_from": "2026-02-01T00:00Z"},
             "valid_from must be earlier",
         ),
-        ({"min_lines": "many"}, "min_lines is “many”"),
-        ({"period_days": -1}, "period_days is “-1”"),
+        ({"split": "leave_last_out", "min_lines": 100}, "No item has 100 events"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused_in_a_sentence(params, says):

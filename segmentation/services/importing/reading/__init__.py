@@ -6,7 +6,8 @@
     dialects.py    delimiter, quotes, header
     packing.py     gzip and zip         limits.py    how much is read at most
     texts.py       any encoding as a checked stream of UTF-8 (quotes.py: missing ones)
-    delimited.py   CSV · jsonlines.py · workbooks.py (XLSX) · columnar.py (Parquet)
+    delimited.py   CSV · jsonlines.py (lists.py: rows in lists of objects)
+    workbooks.py   XLSX · columnar.py (Parquet)
 
 ``detect`` looks at pieces of the file and decides or doubts; ``open_file`` reads what
 a layout says. Whatever is wrong with a file is one sentence: Unreadable.

@@ -13,12 +13,14 @@ from django.utils.translation import gettext as _
 from segmentation.services.importing.reading import (
     dialects,
     encodings,
+    jsonlines,
     limits,
+    lists,
     packing,
     workbooks,
 )
 from segmentation.services.importing.reading.layout import (
-    TEXT_FORMATS,
+    JSON_FORMATS,
     Detected,
     Layout,
     Unreadable,
@@ -85,7 +87,9 @@ def detect(
             return _of_workbook(path, layout, given, reasons)
         if known == "parquet":
             return Detected(layout, reasons)
-    return _of_text(samples, layout, given, reasons, names)
+    found = _of_text(samples, layout, given, reasons, names)
+    is_json = found.layout.format in JSON_FORMATS and not found.doubts
+    return _with_lists(path, found, given) if is_json else found
 
 
 def _samples(path: Path, packed: str) -> list[bytes]:
@@ -189,9 +193,28 @@ def _of_text(
     if not layout.format:
         layout = replace(layout, format=_text_format(text))
         reasons["format"] = _("Its first line reads like that.")
-    if layout.format not in TEXT_FORMATS or layout.format != "csv":
+    if layout.format != "csv":
         return Detected(layout, reasons, doubts)
     return _of_csv(text, samples, layout, given, reasons, doubts, names)
+
+
+def _with_lists(path: Path, found: Detected, given: dict[str, Any]) -> Detected:
+    """Whether rows lie in a list of each object; asked where several may be meant."""
+    paths = jsonlines.lists_in(path, found.layout)
+    if "lines" in given or not paths:
+        layout = replace(found.layout, lines=given.get("lines", ""))
+        return replace(found, layout=layout, choices={"lines": paths})
+    if name := lists.meant(paths):
+        words = _("Each element of “%(name)s” is a row; the rest is repeated in each.")
+        reasons = found.reasons | {"lines": words % {"name": name}}
+        layout = replace(found.layout, lines=name)
+        return replace(found, layout=layout, reasons=reasons, choices={"lines": paths})
+    words = _("The objects hold lists of objects, in which the rows may lie.")
+    return replace(
+        found,
+        reasons=found.reasons | {"lines": words},
+        doubts={"lines": [*paths, ""]},
+    )
 
 
 def _refuse_markup(text: str) -> None:

@@ -1,6 +1,7 @@
 """JSON Lines, and a JSON array of objects, as columns of text.
 
-A nested object becomes columns ``a.b``, a list ``1;2`` (of objects: its JSON text).
+A nested object becomes columns ``a.b``, a list ``1;2`` (of objects: its JSON text, or
+rows of their own where the layout says so: `lists`).
 Numbers keep the digits they were written with.
 """
 
@@ -15,19 +16,21 @@ from typing import Any
 import pyarrow as pa
 from django.utils.translation import gettext as _
 
-from segmentation.services.importing.reading import limits
+from segmentation.services.importing.reading import limits, lists
 from segmentation.services.importing.reading.layout import Layout, Reader, Unreadable
 from segmentation.services.importing.reading.packing import Source
 from segmentation.services.importing.reading.texts import Utf8
 
 ROWS = 20_000  # in a chunk
 HEAD_ROWS = 5_000  # whose fields are the columns
+LOOKED_AT = 500  # objects in which lists are looked for
 PIECE = 2**20
 LONGEST = 2**26  # characters of one object
 WORDS = {True: "true", False: "false"}
 DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 
 Flat = dict[str, str | None]
+Found = tuple[Any, str]  # an element of the file, and its text
 Row = tuple[int, Flat | str]  # its number, and its fields; a text where it is none
 
 
@@ -53,6 +56,18 @@ def open_json(path: Path, layout: Layout) -> Reader:
     reader.bytes_read = stream.position
     reader.chunks = _chunks(reader, _rows(stream, layout))
     return reader
+
+
+def lists_in(path: Path, layout: Layout) -> list[str]:
+    """The lists of objects within the first objects of a file; Unreadable if broken."""
+    stream = _stream(path, layout)
+    try:
+        found = islice(_objects(stream, layout), LOOKED_AT)
+        return lists.found_in(each for each, _text in found)
+    except RecursionError:  # nested without end: told as a row that is none
+        return []
+    finally:
+        stream.close()
 
 
 def _stream(path: Path, layout: Layout) -> Utf8:
@@ -99,21 +114,27 @@ def _note_unseen(
 
 def _rows(stream: Utf8, layout: Layout) -> Generator[Row, None, None]:
     try:
-        yield from _of_lines(stream) if layout.format == "jsonl" else _of_array(stream)
+        number = 0
+        for found, text in _objects(stream, layout):
+            for fields in _fields(found, text, layout.lines):
+                number += 1
+                yield number, fields
     finally:
         stream.close()
 
 
-def _of_lines(stream: Utf8) -> Iterator[Row]:
-    number = 0
+def _objects(stream: Utf8, layout: Layout) -> Iterator[Found]:
+    return _of_lines(stream) if layout.format == "jsonl" else _of_array(stream)
+
+
+def _of_lines(stream: Utf8) -> Iterator[Found]:
     for lines in _lines(stream):
         for line in filter(str.strip, lines):
-            number += 1
             try:
                 found = DECODER.decode(line)
             except (ValueError, RecursionError):
                 found = None
-            yield number, _fields(found, line)
+            yield found, line
 
 
 def _lines(stream: Utf8) -> Iterator[list[str]]:
@@ -126,7 +147,7 @@ def _lines(stream: Utf8) -> Iterator[list[str]]:
     yield [rest.decode()]
 
 
-def _of_array(stream: Utf8) -> Iterator[Row]:
+def _of_array(stream: Utf8) -> Iterator[Found]:
     """The elements of one array, each as soon as it is there."""
     decoder, number, is_over = DECODER, 0, False
     text = stream.read(PIECE).decode("utf-8", "strict").lstrip()[1:]
@@ -148,7 +169,7 @@ def _of_array(stream: Utf8) -> Iterator[Row]:
             _refuse_endless(len(text))
             continue
         number += 1
-        yield number, _fields(found, text[:end])
+        yield found, text[:end]
         text = text[end:]
 
 
@@ -181,12 +202,25 @@ def _refuse_endless(n: int) -> None:
         )
 
 
-def _fields(found: Any, text: str) -> Flat | str:
-    """The fields of a row; its text where it is no object, or is nested without end."""
+def _fields(found: Any, text: str, lines: str) -> list[Flat | str]:
+    """The fields of a row, or of those in its list ``lines``, if it has any.
+
+    Its text where it is no object, or is nested without end.
+    """
     try:
-        return _flat(found) if isinstance(found, dict) else _whole(text)
+        if not isinstance(found, dict):
+            return [_whole(text)]
+        elements = lists.taken(found, lines) if lines else []
+        head = _flat(found)
+        return [head | _element(each, lines) for each in elements] or [head]
     except RecursionError:
-        return _whole(text)
+        return [_whole(text)]
+
+
+def _element(value: Any, lines: str) -> Flat:
+    return (
+        _flat(value, f"{lines}.") if isinstance(value, dict) else _flat({lines: value})
+    )
 
 
 def _flat(value: dict[str, Any], before: str = "") -> Flat:

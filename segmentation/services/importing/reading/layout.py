@@ -15,6 +15,7 @@ from segmentation.engine.cells import plain_text
 
 FORMATS = ("csv", "jsonl", "json", "xlsx", "parquet")
 TEXT_FORMATS = ("csv", "jsonl", "json")
+JSON_FORMATS = ("jsonl", "json")
 PACKINGS = ("", "gzip", "zip")
 CHUNK_ROWS = 100_000
 TWO_COLONS = "::"  # the one delimiter of two letters: MovieLens parts its tables so
@@ -39,9 +40,13 @@ class Layout:
     has_header: bool = True  # without: "column 1", "column 2", …
     packing: str = ""  # one of PACKINGS
     sheet: str = ""  # xlsx: name of the sheet
+    lines: str = ""  # json: the list in each object whose elements are the rows
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        if self.format not in JSON_FORMATS:
+            del told["lines"]
+        return told
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Layout:
@@ -56,6 +61,8 @@ class Detected:
     layout: Layout
     reasons: dict[str, str] = field(default_factory=dict)
     doubts: dict[str, list[str]] = field(default_factory=dict)
+    # What else may be chosen of a property, where only the file can tell.
+    choices: dict[str, list[str]] = field(default_factory=dict)
 
     def ask(self) -> str:
         """One sentence that names what must be chosen; "" without doubts."""
@@ -100,6 +107,7 @@ WORDS = {
     "has_header": gettext_lazy("line of column names"),
     "packing": gettext_lazy("packing"),
     "sheet": gettext_lazy("sheet"),
+    "lines": gettext_lazy("list of rows"),
 }
 NAMED = {
     "\t": gettext_lazy("tab"),

@@ -35,18 +35,21 @@ _SPACES = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "http://purl.oclc.org/ooxml/spreadsheetml/main",
 )
-_NAMES = ("row", "c", "v", "t", "rPh", "si")
+_NAMES = ("row", "c", "f", "v", "t", "rPh", "si")
 _KNOWN = {f"{space} {name}": name for space in _SPACES for name in _NAMES}
 _KNOWN |= {name: name for name in _NAMES}  # of programs that name no space
 _TRUE = ("1", "true")
 
 Cells = list[str | None]
+Uncomputed = dict[int, list[int]]  # column → first row and number of such cells
 
 
 class Book:
-    """An open workbook; ``sheets`` are the visible ones and the hidden, with places.
+    """An open workbook; ``names`` are its sheets, ``visible`` those not hidden.
 
-    Raises what openpyxl, zipfile and expat raise for a damaged file.
+    ``uncomputed`` tells, of the rows read so far, where formulas stand whose value no
+    program ever stored: nothing can be read there. Raises what openpyxl, zipfile and
+    expat raise for a damaged file.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -60,6 +63,7 @@ class Book:
         found = reader.package.find(SHARED_STRINGS)
         self._shared = found.PartName[1:] if found is not None else ""
         self._places: dict[str, str] = {}
+        self.uncomputed: Uncomputed = {}
         self.names: list[str] = []  # of sheets with cells, as they stand
         self.visible: list[str] = []
         for sheet, link in reader.parser.find_sheets():
@@ -74,6 +78,7 @@ class Book:
         if self._texts is None:
             self._texts = self._shared_texts() if self._shared else []
         parsed = _Rows(self._texts, self._dates, self._spans, self._epoch)
+        self.uncomputed = parsed.uncomputed
         for _piece in parsed.through(self._archive, self._places[name]):
             yield from parsed.taken()
 
@@ -189,6 +194,8 @@ class _Rows(_Part):
         self._cells: Cells = []
         self._number = 0
         self._column, self._kind, self._style = 0, "n", 0
+        self._is_formula = False
+        self.uncomputed: Uncomputed = {}
 
     def taken(self) -> list[Cells]:
         """The rows that are whole, once."""
@@ -206,7 +213,9 @@ class _Rows(_Part):
             self._column = _column_of(place) if place else len(self._cells)
             self._kind = attributes.get("t", "n")
             self._style = int(attributes.get("s", "0"))
-            self._written = []
+            self._written, self._is_formula = [], False
+        elif known == "f":
+            self._is_formula = True
 
     def _closed(self, known: str) -> None:
         if known == "c" and self._written:
@@ -215,6 +224,9 @@ class _Rows(_Part):
             if missing > 0:
                 self._cells += [None] * missing
             self._cells.append(cell or None)
+        elif known == "c" and self._is_formula and self._kind != "str":
+            # (What is computed to an empty text says that it is a text.)
+            self.uncomputed.setdefault(self._column, [self._number, 0])[1] += 1
         elif known == "row" and any(self._cells):
             self._done.append(self._cells)
 

@@ -70,7 +70,7 @@ def open_xlsx(path: Path, layout: Layout) -> Reader:
     reader.bytes_read = lambda: (
         min(file.tell(), n_unpacked) * reader.n_bytes // n_unpacked
     )
-    reader.chunks = _chunks(reader, head, rows)
+    reader.chunks = _chunks(reader, head, rows, book)
     return reader
 
 
@@ -103,7 +103,10 @@ def _rows(book: sheets.Book, name: str) -> Iterator[sheets.Cells]:
 
 
 def _chunks(
-    reader: Reader, head: list[sheets.Cells], rows: Iterator[sheets.Cells]
+    reader: Reader,
+    head: list[sheets.Cells],
+    rows: Iterator[sheets.Cells],
+    book: sheets.Book,
 ) -> Iterator[pa.Table]:
     width, n_rows, n_seen = len(reader.headers), 0, 0
     batch = head
@@ -123,9 +126,26 @@ def _chunks(
             chunk = pa.table(columns, names=reader.headers)
             limits.refuse_cells(chunk, n_rows + reader.first_row)
             n_rows += len(fitting)
+            reader.notices = _notices(reader, book.uncomputed)
             yield chunk
         limits.refuse_rows(n_seen)
         batch = list(islice(rows, ROWS))
+    reader.notices = _notices(reader, book.uncomputed)
+
+
+def _notices(reader: Reader, uncomputed: sheets.Uncomputed) -> list[str]:
+    """Formulas are not computed here: what stands there is what a program stored."""
+    text = _(
+        "%(n)d cells in “%(column)s”, the first in row %(row)d of the sheet, hold "
+        "formulas that were never computed, so they are read as blank. Open the "
+        "workbook in a spreadsheet program, save it, and bring it in again."
+    )
+    named = dict(enumerate(reader.headers))
+    return [
+        text % {"n": n, "column": named[column], "row": row}
+        for column, (row, n) in sorted(uncomputed.items())
+        if column in named
+    ]
 
 
 def _refuse_bombs(file: IO[bytes]) -> None:

@@ -105,16 +105,71 @@ def test_json_keeps_digits_flattens_objects_and_joins_lists(tmp_path):
     text = (
         '{"id":"00123","price":1.10,"who":{"name":"Ann","at":{"city":"Rome"}}}\n'
         '{"id":12345678901234567890,"tags":["a","b",3],"ok":true,"none":null}\n'
-        '\n{"id":3,"lines":[{"sku":"x"}]}\n'
+        '\n{"id":3,"parts":[{"sku":"x"}]}\n'
     )
-    reader, rows = read(written(tmp_path / "file.json", text))
-    names = ["id", "price", "who.name", "who.at.city", "tags", "ok", "none", "lines"]
+    path = written(tmp_path / "file.json", text)
+    reader, rows = read(path, {"lines": ""})
+    names = ["id", "price", "who.name", "who.at.city", "tags", "ok", "none", "parts"]
     assert reader.headers == names
     assert rows == [
         ["00123", "1.10", "Ann", "Rome", None, None, None, None],
         ["12345678901234567890", None, None, None, "a;b;3", "true", None, None],
         ["3", None, None, None, None, None, None, '[{"sku": "x"}]'],
     ]
+
+
+ORDERS = (
+    {
+        "id": "1",
+        "who": {"name": "Ann"},
+        "cart": {"items": [{"sku": "a"}, {"sku": "b"}]},
+    },
+    {"id": "2", "cart": {"items": [], "n": 0}, "notes": [{"name": "x", "value": "y"}]},
+    {"id": "3", "cart": {"items": [{"sku": "c", "size": {"eu": 42}}, "d"]}},
+    {"id": "4"},
+)
+
+
+@pytest.mark.parametrize("is_array", [False, True])
+def test_rows_in_a_list_of_each_object_are_rows_with_the_rest_repeated(
+    is_array, tmp_path
+):
+    text = json.dumps(ORDERS) if is_array else lines(*ORDERS)
+    path = written(tmp_path / "file", text)
+    found = reading.detect(path)
+    assert (
+        found.layout.lines == "cart.items" and "“cart.items”" in found.reasons["lines"]
+    )
+    reader, rows = read(path)
+    assert reader.headers == [
+        *("id", "who.name", "cart.items.sku", "cart.n", "notes"),
+        *("cart.items.size.eu", "cart.items"),
+    ]
+    notes = json.dumps(ORDERS[1]["notes"])
+    assert rows == [
+        ["1", "Ann", "a", None, None, None, None],
+        ["1", "Ann", "b", None, None, None, None],
+        ["2", None, None, "0", notes, None, None],
+        ["3", None, "c", None, None, "42", None],
+        ["3", None, None, None, None, None, "d"],
+        ["4", None, None, None, None, None, None],
+    ]
+    whole = read(path, {"lines": ""})[1]
+    assert [row[0] for row in whole] == ["1", "2", "3", "4"]
+
+
+def test_lists_of_which_any_may_hold_the_rows_are_asked_about_by_name(tmp_path):
+    address = {"id": 1, "addresses": [{"city": "Rome"}]}
+    found = reading.detect(written(tmp_path / "a.jsonl", lines(address)))
+    assert found.doubts["lines"] == ["addresses", ""]
+    assert "list of rows: “addresses” or none" in found.ask()
+    both = {"id": 1, "items": [{"sku": "a"}], "events": [{"type": "x"}]}
+    path = written(tmp_path / "b.jsonl", lines(both, {"id": 2}))
+    assert reading.detect(path).doubts["lines"] == ["items", "events", ""]
+    assert len(read(path, {"lines": "events"})[1]) == 2
+    fields = {"id": 1, "params": [{"key": "a", "value": {"int": 1}}], "tags": ["x"]}
+    found = reading.detect(written(tmp_path / "c.jsonl", lines(fields)))
+    assert not found.doubts and not found.layout.lines
 
 
 def test_lines_that_are_no_objects_are_kept_as_they_are(tmp_path):
@@ -182,6 +237,26 @@ def test_a_sheet_may_leave_out_its_size_its_places_and_its_formats(tmp_path):
     reader, rows = read(path)
     assert reader.headers == ["id", "name"]
     assert rows == [["7", "東京"], ["", "two runs"], ["6.95", ""]]
+
+
+def test_formulas_that_were_never_computed_are_blank_and_that_is_said(tmp_path):
+    """As libraries write them; a spreadsheet program stores the value beside it."""
+    sheet = (
+        "<row><c t='inlineStr'><is><t>id</t></is></c>"
+        "<c t='inlineStr'><is><t>price</t></is></c></row>"
+        "<row r='2'><c r='A2'><v>1</v></c><c r='B2'><f>A2*2</f><v>2</v></c></row>"
+        "<row r='3'><c r='A3'><v>2</v></c><c r='B3'><f>A3*2</f><v></v></c></row>"
+        "<row r='4'><c r='A4'><v>3</v></c><c r='B4'><f>A4*2</f></c></row>"
+        "<row r='5'><c r='A5'><v>4</v></c>"
+        "<c r='B5' t='str'><f>\"\"</f><v></v></c></row>"
+        "<row r='6'><c r='A6'><v>5</v></c><c r='B6'></c></row>"
+    )
+    path = written(tmp_path / "a.xlsx", bare_workbook(sheet, ""))
+    reader, rows = read(path)
+    assert rows == [["1", "2"], ["2", ""], ["3", ""], ["4", ""], ["5", ""]]
+    (notice,) = reader.notices
+    assert notice.startswith("2 cells in “price”, the first in row 3 of the sheet")
+    assert "never computed" in notice
 
 
 def test_a_text_that_no_list_shares_is_damage(tmp_path):

@@ -1,6 +1,6 @@
 """Protocol P1: every method on MovieLens 100K, chosen on validation, judged once.
 
-    python benchmarks/methods_ml100k.py [NAME …] [--seeds 5] [--data PATH/ml-100k.inter]
+    python -m benchmarks.protocols.films [NAME …] [--seeds 5] [--data ml-100k.inter]
 
 Without a path it takes the file of the installed recbole (`make venv-bench`; nothing of
 that package is imported). Every rating is a positive; the last of each user is the
@@ -8,8 +8,9 @@ test, the one before it the validation; all unseen items are ranked.
 Ties are broken at random: each seed also draws an order of the catalogue.
 
 Prints one JSON object: per method the chosen parameters, validation and test metrics at
-10 with 95 % intervals, the paired difference to SLIM, seconds and the memory that
-fitting and scoring took; metrics are means over the seeds.
+10 with 95 % intervals, the paired differences to popularity and to the SLIM of
+scikit-learn, seconds and the memory that fitting and scoring took; metrics are means
+over the seeds. What is “of” a library is that library's own model, run beside ours.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from segmentation.engine import columns, evaluation, recommenders
+from benchmarks.protocols import peers
+from segmentation.engine import columns, evaluation
 from segmentation.engine.catalogue import Catalogue
 from segmentation.engine.interactions import IdMap, Interactions
 
@@ -105,8 +106,11 @@ GRIDS: dict[str, list[dict[str, list[Any]]]] = {
     "content": [{"text_weight": [0.3, 1.0], "number_weight": [0.3, 1.0]}],
     "mf": [{}],
     "towers": [{}],
+    "slim of scikit-learn": [{"alpha": [0.02, 0.05, 0.1], "l1_ratio": [0.01, 0.05]}],
+    "als of implicit": [{"n_factors": [32, 64], "regularization": [1.0, 10.0]}],
+    "item_knn of implicit": [{"n_neighbors": [10, 20, 50]}],
 }
-REFERENCE = "slim"
+REFERENCE = "slim of scikit-learn"
 
 
 def main() -> None:
@@ -115,22 +119,29 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--data", help="ml-100k.inter")
     options = parser.parse_args()
-    path = options.data or packaged()
+    table = report(options.names, options.data, options.seeds)
+    sys.stdout.write(json.dumps(table) + "\n")
+
+
+def report(names: list[str], path: str | None = None, n_seeds: int = 5) -> Any:
+    """A row of numbers for each method."""
+    path = path or packaged()
     table: dict[str, Any] = {}
     values: dict[str, Any] = {}
-    for name in options.names or list(GRIDS):
+    for name in names or list(GRIDS):
         # A process of its own: its peak of memory is that of this method.
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            row, values[name] = pool.submit(judged, name, path, options.seeds).result()
+            row, values[name] = pool.submit(judged, name, path, n_seeds).result()
         table[name] = row
         said = f"{row['validation_ndcg']:.4f} {row['ndcg']['mean']:.4f}"
         sys.stderr.write(f"{name}: {said} {row['params']} {row['seconds']}\n")
-    for name, row in table.items():
-        if REFERENCE in values:
-            gain = evaluation.paired(values[REFERENCE], values[name])
-            row[f"gain_over_{REFERENCE}"] = gain._asdict()
-    sys.stdout.write(json.dumps(table) + "\n")
+    for reference in ("popularity", REFERENCE):
+        for name, row in table.items():
+            if reference in values:
+                gain = evaluation.paired(values[reference], values[name])
+                row[f"gain_over_{reference}"] = gain._asdict()
+    return table
 
 
 def packaged() -> str:
@@ -178,7 +189,7 @@ def judged(name: str, path: str, n_seeds: int) -> tuple[dict[str, Any], Any]:
         train, truth = prepared(split.train, split.test, films, seed=seed)
         own = {**params, "seed": seed} if "seed" in params else params
         started = time.perf_counter()
-        model = recommenders.create(name, **own).fit(train)
+        model = peers.create(name, **own).fit(train)
         results.append(evaluation.evaluate(model, train, truth))
         spent.append(time.perf_counter() - started)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -216,7 +227,7 @@ def choose(name: str, fit: Interactions, truth: Any) -> tuple[dict[str, Any], fl
     for grid in GRIDS[name]:
         for values in itertools.product(*grid.values()):
             params = dict(zip(grid, values, strict=True))
-            model = recommenders.create(name, **params)
+            model = peers.create(name, **params)
             model.fit(fit, validation=holdout)
             ndcg = holdout.ndcg(model, fit)
             sys.stderr.write(f"  {name} {params} {ndcg:.4f}\n")

@@ -1,6 +1,6 @@
 """Models of ratings on MovieLens 100K by five folds: RMSE and MAE with intervals.
 
-    python benchmarks/ratings_ml100k.py [NAME …] [--data PATH/ml-100k.inter]
+    python -m benchmarks.protocols.ratings [NAME …] [--data PATH/ml-100k.inter]
 
 Parameters are chosen on a fifth of what is learned from, then all of it is learned
 again and the fold is judged once. Prints one JSON object.
@@ -13,14 +13,12 @@ import itertools
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.methods_ml100k import packaged, ratings
+from benchmarks.protocols.films import packaged, ratings
 from segmentation.engine import columns, evaluation, recommenders
 from segmentation.engine.interactions import IdMap, Interactions
 
@@ -63,13 +61,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="models (default: all)")
     parser.add_argument("--data", help="ml-100k.inter")
     options = parser.parse_args()
-    frame = ratings(options.data or packaged())
+    sys.stdout.write(json.dumps(report(options.names, options.data)) + "\n")
+
+
+def report(names: list[str], path: str | None = None) -> dict[str, Any]:
+    """The errors of each model, means over the folds."""
+    frame = ratings(path or packaged())
     maps = IdMap(np.unique(frame[columns.USER])), IdMap(np.unique(frame[columns.ITEM]))
     table = {}
-    for name in options.names or list(MODELS):
+    for name in names or list(MODELS):
         table[name] = judged(name, frame, maps)
         sys.stderr.write(f"{name}: {table[name]}\n")
-    sys.stdout.write(json.dumps(table) + "\n")
+    return table
 
 
 def judged(name: str, frame: pd.DataFrame, maps: tuple[IdMap, IdMap]) -> dict[str, Any]:
