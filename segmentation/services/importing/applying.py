@@ -212,7 +212,7 @@ def _count_filled(job: ImportJob, held: jobs.Held, rows: StagedRows) -> None:
         found = catalog.find_items(part["item"].combine_chunks())
         part = part.append_column("item_id", found)
         n_filled += prices.filled(part)[1]["price"]
-    held.write(**_filled(job, {"price": n_filled}, rows.num_rows))
+    held.write(**filling.told(job, {"price": n_filled}, rows.num_rows))
 
 
 @contextmanager
@@ -382,20 +382,8 @@ def _mark(
         name: getattr(job, name) + more for name, more in counts.items()
     }
     if applied.filled is not None:
-        totals |= _filled(job, applied.filled, n_rows)
+        totals |= filling.told(job, applied.filled, n_rows)
     held.write(chunks_applied=number + 1, **totals)
-
-
-def _filled(job: ImportJob, more: filling.Counts, n_rows: int) -> dict[str, Any]:
-    """What the rules filled so far, as cells and as shares of the rows."""
-    before = job.findings.get("filled_rows", {})
-    cells = {name: before.get(name, 0) + n for name, n in more.items()}
-    shares = {name: round(n / max(n_rows, 1), 6) for name, n in cells.items()}
-    told = {"filled_rows": cells, "filled": shares}
-    return {
-        "findings": job.findings | told,
-        "quality": job.quality | {"filled": shares},
-    }
 
 
 def _chunks(rows: pa.Table, n_done: int, size: int) -> Iterator[tuple[int, pa.Table]]:
