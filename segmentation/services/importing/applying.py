@@ -130,7 +130,7 @@ def _write_events(
     n_rows: int,
     pace: pacing.Pace,
 ) -> None:
-    with bulk.staged(table) as staging, transaction.atomic(), pace.held():
+    with bulk.staged(table) as staging, pacing.transaction(), pace.held():
         held.guard()
         n_new = events.insert(staging, import_id=job.pk, all_new=applied.all_new)
         applied.n_duplicate = table.num_rows - n_new
@@ -169,7 +169,7 @@ def _count_filled(job: ImportJob, held: jobs.Held, rows: StagedRows) -> None:
         found = catalog.find_items(part["item"].combine_chunks())
         part = part.append_column("item_id", found)
         n_filled += prices.filled(part)[1]["price"]
-    held.write(**_filled(job, {"price": n_filled}, rows.num_rows))
+    held.write(**filling.told(job, {"price": n_filled}, rows.num_rows))
 
 
 @contextmanager
@@ -225,7 +225,7 @@ def _write_items(
     job: ImportJob, held: jobs.Held, part: pa.Table, columns: list[str], mark: Mark
 ) -> None:
     columns.remove("item")
-    with bulk.staged(part) as staging, transaction.atomic():
+    with bulk.staged(part) as staging, pacing.transaction():
         held.guard()
         if "category" in columns:
             catalog.ensure_categories(staging)
@@ -245,7 +245,7 @@ def _write_customers(
     told = claims.as_rows(part, job.source, columns, job.pk)
     part, columns = _settled(part, job, columns)
     rows, claimed = bulk.staged(part), bulk.staged(told)
-    with rows as staging, claimed as told_rows, transaction.atomic():
+    with rows as staging, claimed as told_rows, pacing.transaction():
         held.guard()
         claims.write(told_rows)
         at = timezone.now()
@@ -345,20 +345,8 @@ def _mark(
         name: getattr(job, name) + more for name, more in counts.items()
     }
     if applied.filled is not None:
-        totals |= _filled(job, applied.filled, n_rows)
+        totals |= filling.told(job, applied.filled, n_rows)
     held.write(chunks_applied=number + 1, **totals)
-
-
-def _filled(job: ImportJob, more: filling.Counts, n_rows: int) -> dict[str, Any]:
-    """What the rules filled so far, as cells and as shares of the rows."""
-    before = job.findings.get("filled_rows", {})
-    cells = {name: before.get(name, 0) + n for name, n in more.items()}
-    shares = {name: round(n / max(n_rows, 1), 6) for name, n in cells.items()}
-    told = {"filled_rows": cells, "filled": shares}
-    return {
-        "findings": job.findings | told,
-        "quality": job.quality | {"filled": shares},
-    }
 
 
 def _chunks(rows: pa.Table, n_done: int, size: int) -> Iterator[tuple[int, pa.Table]]:

@@ -9,12 +9,15 @@ same file is the same events whatever is filled; undoing an import takes it all 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation import bulk, conf
+from segmentation.models import ImportJob
 
 Counts = dict[str, int]  # field → cells that were filled
 
@@ -148,3 +151,15 @@ def _with_currency(names: pd.Series, currency: pd.Series) -> pd.Series:
 
 def _frame(sql: str) -> pd.DataFrame:
     return bulk.read(sql).to_pandas()
+
+
+def told(job: ImportJob, more: Counts, n_rows: int) -> dict[str, Any]:
+    """What the rules filled so far, as cells and as shares of the rows."""
+    before = job.findings.get("filled_rows", {})
+    cells = {name: before.get(name, 0) + n for name, n in more.items()}
+    shares = {name: round(n / max(n_rows, 1), 6) for name, n in cells.items()}
+    found = {"filled_rows": cells, "filled": shares}
+    return {
+        "findings": job.findings | found,
+        "quality": job.quality | {"filled": shares},
+    }

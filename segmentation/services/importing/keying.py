@@ -15,7 +15,7 @@ from segmentation.engine import keys
 from segmentation.services.importing.staged import StagedRows
 
 PARTITION_ROWS = 500_000
-PART_ROWS = 200_000  # each text is hashed once a part
+PART_ROWS = 50_000
 ROW_BYTES = 16
 
 

@@ -179,7 +179,7 @@ class _Undoing:
     def _chunk(self, deed: Callable[[], dict[str, int]], message: str) -> None:
         """A deed and its counts in one transaction; progress after it."""
         undo = self._undo
-        with transaction.atomic():
+        with pacing.transaction():
             self._held.guard()
             counts = deed()
             kept = {name: n for name, n in counts.items() if name in KEPT and n}

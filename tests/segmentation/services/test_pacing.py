@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
 import pytest
 from django.db import connection
 
+from segmentation.models import Source
 from segmentation.services.importing import pacing
 
 
@@ -41,3 +47,36 @@ def test_a_transaction_is_never_longer_than_it_may_be() -> None:
         with pace.held():
             pass
         assert pace.n_rows == 3
+
+
+def test_what_a_chunk_wrote_is_in_the_file_of_sqlite_after_it(
+    real_database: dict[str, str], tmp_path: Path
+) -> None:
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL has a process for that")
+    with pacing.transaction():
+        Source.objects.create(name="within")
+        assert _copies_at() == 0  # not in the commit, or it would take long
+    assert _copies_at() == 1000
+    alone = tmp_path / "without-its-log.sqlite3"
+    shutil.copy(str(connection.settings_dict["NAME"]), alone)
+    with contextlib.closing(sqlite3.connect(alone)) as file:
+        found = file.execute("SELECT name FROM segmentation_source").fetchall()
+    assert ("within",) in found
+
+
+def test_a_chunk_that_fails_leaves_sqlite_as_it_was(
+    real_database: dict[str, str],
+) -> None:
+    with pytest.raises(ZeroDivisionError), pacing.transaction():
+        Source.objects.create(name="never")
+        raise ZeroDivisionError
+    assert not Source.objects.filter(name="never").exists()
+    assert connection.vendor == "postgresql" or _copies_at() == 1000
+
+
+def _copies_at() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_autocheckpoint")
+        pages: int = cursor.fetchone()[0]
+    return pages
