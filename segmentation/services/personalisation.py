@@ -74,7 +74,7 @@ class FromFiles:
         return consents.Counted(0, n_no)
 
     def give_back(self, import_id: int) -> int:
-        """Forget some of the noes that only that import told; 0 when all are."""
+        """Forget some refusals that only that import told; 0 when all are."""
         told = Customer.objects.filter(refused_in=import_id)
         some = list(told.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
         return told.filter(pk__in=some).update(personalised=True, refused_in=None)

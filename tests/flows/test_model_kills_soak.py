@@ -46,7 +46,7 @@ SEED = 2026
 N_TRAININGS, N_SWITCHES, N_REFRESHES = 5, 30, 5
 N_CUSTOMERS, N_EVENTS = 4000, 120_000
 
-# One process switches to and fro for as long as it lives.
+# One process switches back and forth for as long as it lives.
 SWITCHING = """
 import os, sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recsys_project.settings")
@@ -129,7 +129,7 @@ def test_switches_are_killed_and_one_run_is_live(
         assert last.changes["live run"][1] == live.pk
         assert np.array_equal(registry.live_lists("discover").item_ids, own[live.pk])
         struck.append(f"{end:.2f} s")
-    note("promotion and roll-back, to and fro", len(struck), struck)
+    note("promotion and roll-back, back and forth", len(struck), struck)
 
 
 def test_refreshes_are_killed_and_end_as_undisturbed(
