@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from segmentation.admin.base import ReadOnly, StrataAdmin, link_to
 from segmentation.admin.paging import Facts
-from segmentation.models import CustomerClaim, EventClaim, ImportChange
+from segmentation.models import CustomerClaim, EventClaim, ImportChange, Telling
 
 
 @admin.register(EventClaim)
@@ -45,5 +45,11 @@ class CustomerClaimAdmin(ReadOnly, StrataAdmin):
         return super().get_queryset(request).defer("values")
 
     @admin.display(description=_("customer"), ordering="customer")
-    def whom(self, claim: CustomerClaim) -> str:
+    def whom(self, claim: CustomerClaim | Telling) -> str:
         return link_to(claim.customer)
+
+
+@admin.register(Telling)
+class TellingAdmin(CustomerClaimAdmin):
+    list_display = ("whom", "source", "told_at", "import_id")
+    fields = readonly_fields = list_display

@@ -187,7 +187,11 @@ def test_half_a_character_does_not_stop_the_call():
 def test_a_call_takes_over_what_a_failed_import_hides():
     record(row(event_id="e-1"))
     failed = ImportJob.objects.create(
-        kind="events", source=shop(), path="x", status=ImportJob.Status.FAILED
+        kind="events",
+        source=shop(),
+        path="x",
+        status=ImportJob.Status.FAILED,
+        chunks_applied=1,
     )
     Event.objects.update(import_id=failed.pk)
     assert record(row(event_id="e-1")).n_new == 1
