@@ -44,7 +44,20 @@ def json_over(below: str, above: str) -> str:
     """A JSON object with the members of another over its own; NULL changes nothing."""
     if is_postgres():
         return f"({below} || coalesce(CAST({above} AS jsonb), '{{}}'::jsonb))"
-    return f"json_patch({below}, coalesce({above}, '{{}}'))"
+    # json_patch would merge nested objects too, and take a null for a removal.
+    return (
+        f"(SELECT json_group_object(key, {_MEMBER}) FROM ("
+        f"SELECT * FROM json_each({below}) WHERE key NOT IN "
+        f"(SELECT key FROM json_each({above})) "
+        f"UNION ALL SELECT * FROM json_each({above}) ORDER BY key))"
+    )
+
+
+# A row of json_each as what it was made from.
+_MEMBER = (
+    "CASE type WHEN 'true' THEN json('true') WHEN 'false' THEN json('false') "
+    "WHEN 'object' THEN json(value) WHEN 'array' THEN json(value) ELSE value END"
+)
 
 
 def as_jsons(columns: dict[str, str]) -> str:

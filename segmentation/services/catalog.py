@@ -373,5 +373,5 @@ def _staged(name: str) -> str:
 
 def _comparable(value: str, name: str) -> str:
     if name == "attributes" and not literals.is_postgres():
-        return f"json({value})"
+        return literals.json_over(value, "NULL")
     return literals.as_json(value, name)

@@ -95,7 +95,8 @@ def test_train_tells_the_run_and_promotes_it_when_asked():
         "promoted",
         "gate",
     }
-    assert set(told["seconds"]) == {"load", "fit", "evaluate", "refit", "lists"}
+    parts = {"load", "fit", "evaluate", "beside", "refit", "lists"}
+    assert set(told["seconds"]) == parts
     assert (told["algorithm"], told["purpose"]) == ("popularity", "again")
     assert told["promoted"] is False and told["gate"]["passed"] is True
     better = run("train", "personal_frequency", "--purpose=again", "--promote", *few)

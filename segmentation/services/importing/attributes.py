@@ -34,13 +34,13 @@ def _both(whole: str | None, named: str | None) -> str | None:
     """All attributes of a line, and those that have columns of their own."""
     if whole is None or named is None:
         return named if whole is None else whole
-    return json.dumps(json.loads(whole) | json.loads(named), ensure_ascii=False)
+    return json.dumps(json.loads(whole) | json.loads(named))
 
 
 def _members(name: str, column: pa.ChunkedArray) -> pa.Array:
     """The cells of an attribute as members of a JSON object, each value once."""
     cells = column.combine_chunks().dictionary_encode()
-    key = json.dumps(name.removeprefix(mapping.ATTRIBUTES), ensure_ascii=False)
+    key = json.dumps(name.removeprefix(mapping.ATTRIBUTES))
     values = cells.dictionary.to_pylist()
-    texts = [f"{key}: {json.dumps(value, ensure_ascii=False)}, " for value in values]
+    texts = [f"{key}: {json.dumps(value)}, " for value in values]
     return pc.fill_null(pa.array(texts, pa.string()).take(cells.indices), "")

@@ -208,7 +208,7 @@ def _folded(
     if lists is not None and row >= 0:
         listed = _listed(lists, row, wish, now, done.bought())
     model = registry.live_model(wish.purpose) if len(done.item_ids) else None
-    if model is None or lists is None or not model.folds_in:
+    if model is None or lists is None or not (model.is_personal and model.folds_in):
         return listed
     history = history_of(model, lists, person, done, now)
     if not history.nnz:

@@ -109,7 +109,11 @@ def test_what_an_unfinished_import_brought_is_not_popular_yet(items):
     for _more in range(2):
         buy("jam")
     job = ImportJob.objects.create(
-        kind="events", source=storefront.source(), path="x", status="failed"
+        kind="events",
+        source=storefront.source(),
+        path="x",
+        status="failed",
+        chunks_applied=1,
     )
     jam = Item.objects.get(external_id="jam")
     Event.objects.filter(item_id=jam.pk).update(import_id=job.pk)
