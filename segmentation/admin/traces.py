@@ -51,5 +51,4 @@ class CustomerClaimAdmin(ReadOnly, StrataAdmin):
 
 @admin.register(Telling)
 class TellingAdmin(CustomerClaimAdmin):
-    list_display = ("whom", "source", "told_at", "import_id")
-    fields = readonly_fields = list_display
+    """The layers of the claims."""

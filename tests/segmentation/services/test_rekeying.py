@@ -56,6 +56,8 @@ def test_after_a_rotation_the_former_secret_is_needed_no_more(
         "segmentation.signingsecret": 1,
         "segmentation.customer": 5,
         "segmentation.customerclaim": 1,
+        "segmentation.telling": 0,
+        "segmentation.erasure": 0,
         "campaigns.contactpoint": 1,
     }
     settings.SECRET_KEY_FALLBACKS = []
