@@ -95,9 +95,9 @@ def test_a_killed_undo_is_finished_by_another_worker(thinly, started, tmp_path):
     bring_in("events", part)
     undo = importing.create_undo(job)
     tasks.hint(undo)
-    second = started_beside(started, undo, worker)
     until(lambda: is_removing(undo), of=worker)
     worker.kill()
+    second = deeds.worker(started)
     undo.refresh_from_db()
     assert undo.status == Job.Status.RUNNING
     share = undo.progress_done / undo.progress_total
