@@ -10,6 +10,7 @@ from pathlib import Path
 
 import django
 import pytest
+from django.utils import translation
 
 from tests import browser as chromium
 from tests import databases, processes
@@ -69,6 +70,13 @@ def django_db_modify_db_settings() -> None:
 
     default = settings.DATABASES["default"]
     default.setdefault("TEST", {})["NAME"] = str(default["NAME"])
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """A request in another language leaves it behind in the thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
