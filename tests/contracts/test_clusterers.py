@@ -10,7 +10,15 @@ from sklearn.metrics import adjusted_rand_score
 from segmentation.engine import clustering
 from segmentation.services import segmenting
 
-pytestmark = pytest.mark.parametrize("name", clustering.names())
+# A tree is built some thirty times for its votes.
+SLOW = ("hierarchical",)
+pytestmark = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in clustering.names()
+    ],
+)
 
 # What finds the four blobs, where the defaults are not made for such data.
 FOR_BLOBS = {"threshold": {"tau": 0.95}, "reference": {"tau": 0.9}}

@@ -19,6 +19,8 @@ from segmentation.engine.clustering import (
     threshold,
 )
 
+pytestmark = pytest.mark.slow  # each divides many times
+
 
 @pytest.mark.parametrize("name", ["kmeans", "hierarchical"])
 def test_iris_has_two_islands_or_an_elbow_at_three(name):

@@ -16,7 +16,8 @@ from tests import storefront
 from tests.segmentation.services import behaviour
 from tests.segmentation.services.behaviour import purchase, train, world
 
-pytestmark = pytest.mark.django_db
+# Each fits several models.
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 ALS = {"n_factors": 3, "iterations": 5}
 MEASURES = {"ndcg", "recall", "precision", "hit_rate", "map", "mrr", "coverage"}
 

@@ -26,7 +26,8 @@ from segmentation.services.training import loading
 from tests.segmentation.services import behaviour
 from tests.segmentation.services.behaviour import START, purchase, train, world
 
-pytestmark = pytest.mark.django_db
+# Each fits several models.
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 TEAS = ("乌龙茶", "龙井茶", "普洱茶", "茉莉花茶")
 PANS = ("不锈钢炒锅", "铸铁炒锅", "平底炒锅", "电炒锅")
