@@ -31,6 +31,10 @@ def create_set(
             _("There is no method “%(name)s”; there are %(names)s.")
             % {"name": method, "names": ", ".join(clustering.names())}
         )
+    if method == "reference" and "reference" not in (params or {}):
+        raise jobs.Refused(
+            _("Name the customer to compare with: the parameter reference, their id.")
+        )
     params = DEFAULTS | (params or {})
     try:
         clustering.create(method, **params)
@@ -64,9 +68,8 @@ def build(segment_set: SegmentSet, held: jobs.Held) -> None:
     started = time.perf_counter()
     held.progress(1, 4, message=_("Looking for the number of segments"))
     try:
-        clusters = clustering.create(segment_set.method, **segment_set.params).fit(
-            vectors
-        )
+        params = _by_row(segment_set.params, customer_ids)
+        clusters = clustering.create(segment_set.method, **params).fit(vectors)
     except clustering.ClusteringRefused as error:
         raise jobs.Refused(str(error)) from error
     seconds["fit"] = time.perf_counter() - started
@@ -134,6 +137,19 @@ def _vectors(segment_set: SegmentSet) -> tuple[np.ndarray, np.ndarray]:
     # which leaves ids below 0.
     kept = ~np.isin(ids, queries.left_out()) & (ids > 0)
     return ids[kept], vectors[kept]
+
+
+def _by_row(params: dict[str, Any], customer_ids: np.ndarray) -> dict[str, Any]:
+    """Parameters with the row of the customer that ``reference`` names by id."""
+    if "reference" not in params:
+        return params
+    rows = np.flatnonzero(customer_ids == params["reference"])
+    if not len(rows):
+        raise jobs.Refused(
+            _("Customer %(id)s has no vector in the interest model.")
+            % {"id": params["reference"]}
+        )
+    return params | {"reference": int(rows[0])}
 
 
 def _describe(

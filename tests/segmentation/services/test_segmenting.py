@@ -155,3 +155,33 @@ def test_two_sets_that_go_live_at_once_leave_one_live_and_no_error():
     assert not wrong
     stages = SegmentSet.objects.values_list("stage", flat=True)
     assert sorted(stages) == ["live", *["retired"] * 3]
+
+
+def test_who_is_like_one_customer_is_told_by_that_customers_id(taste):
+    whom = behaviour.customer_id("c-05")
+    made = again(
+        segmenting.create_set("reference", params={"reference": whom, "tau": 0.9})
+    )
+    alike = made.segments.get(label=made.scores["alike"])
+    odd = {behaviour.customer_id(f"c-{who:02}") for who in range(1, 24, 2)}
+    assert set(queries.members_of([alike.pk]).tolist()) == odd
+    with pytest.raises(jobs.Refused, match="Name the customer"):
+        segmenting.create_set("reference")
+    unknown = segmenting.create_set("reference", params={"reference": 10**9})
+    with pytest.raises(jobs.Stopped):
+        again(unknown)
+    unknown.refresh_from_db()
+    assert "has no vector" in unknown.message
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("hierarchical", {"n_clusters": 2}),
+        ("dbscan", {"min_samples": 3, "eps": 0.1}),
+        ("threshold", {"tau": 0.9}),
+    ],
+)
+def test_every_way_of_dividing_finds_the_two_tastes(taste, method, params):
+    made = again(segmenting.create_set(method, params=params))
+    assert sorted(made.segments.values_list("size", flat=True)) == [12, 12]
